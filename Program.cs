@@ -1,2 +1,9 @@
-var app = WebApplication.CreateBuilder(args).Build();
+using Bellhop.Infrastructure.Auth;
+using Bellhop.Infrastructure.Http;
+using Bellhop.Infrastructure.Mediation;
+
+var builder = WebApplication.CreateBuilder(args);
+builder.Services.AddMediation().AddPermissions();
+var app = builder.Build();
+app.UseStatusCodePages(StatusProblems.WriteAsync);
 app.Run();

@@ -1,0 +1,101 @@
+using System.Text.Json;
+using Bellhop.Infrastructure.Http;
+using MediatR;
+using Npgsql;
+
+namespace Bellhop.Features.Jobs;
+
+/// <summary>A job in the hands of this process, until its lease ends.</summary>
+/// <param name="ClaimNo">The fence: whatever is written for the job is guarded by it.</param>
+/// <param name="Args">A JSON object as text.</param>
+/// <param name="Lost">How often it was in the hands of a process that went silent.</param>
+public sealed record ClaimedJob(
+    Guid ProjectId,
+    Guid Id,
+    long QueueId,
+    string Queue,
+    string Kind,
+    long ClaimNo,
+    short Attempt,
+    short MaxAttempts,
+    short Lost,
+    string Args,
+    string? TraceParent
+);
+
+/// <summary>How an execution ended.</summary>
+public abstract record JobOutcome
+{
+    /// <param name="Result">JSON text, at most 256 KiB.</param>
+    public sealed record Succeeded(string? Result) : JobOutcome;
+
+    /// <param name="Code">From a closed set of the kind.</param>
+    /// <param name="Retryable">False: the job is failed at once.</param>
+    public sealed record Failed(string Code, string Message, bool Retryable = true, TimeSpan? RetryAfter = null)
+        : JobOutcome;
+
+    /// <summary>Back to its queue with the attempt given back, after a while.</summary>
+    public sealed record Released(TimeSpan After) : JobOutcome;
+
+    /// <summary>The handler has ended the job itself, in a transaction of its own (<see cref="JobQueue.Finish"/>).</summary>
+    public sealed record Settled : JobOutcome
+    {
+        public static readonly Settled Instance = new();
+    }
+}
+
+/// <summary>What executes jobs of one kind in this process. The nested <c>Consumer</c> of a slice derives from it.</summary>
+public abstract class JobConsumer
+{
+    public abstract string Kind { get; }
+
+    /// <summary>Used by the service itself; users may not enqueue it.</summary>
+    public virtual bool IsInternal => false;
+
+    /// <summary>Carries other work (a run, an endpoint's deliveries): after a loss it is ready again at once.</summary>
+    public virtual bool IsCarrier => false;
+
+    /// <summary>Sends the slice's request through MediatR. Throwing is a failed attempt, or a released one in an outage.</summary>
+    public abstract Task<JobOutcome> RunAsync(IMediator mediator, ClaimedJob job, CancellationToken cancellationToken);
+
+    /// <summary>What else becomes true in the transaction that fails the job for good, such as a run that is held.</summary>
+    public virtual Task GaveUpAsync(
+        NpgsqlConnection connection,
+        ClaimedJob job,
+        string errorJson,
+        CancellationToken cancellationToken
+    ) => Task.CompletedTask;
+}
+
+/// <summary>The plain form: args are the request, its report is the result, its problem is the failure.</summary>
+public abstract class JobConsumer<TRequest, TReport> : JobConsumer
+    where TRequest : IRequest<Result<TReport>>
+{
+    public override async Task<JobOutcome> RunAsync(
+        IMediator mediator,
+        ClaimedJob job,
+        CancellationToken cancellationToken
+    )
+    {
+        TRequest request;
+        try
+        {
+            request = Read(job);
+        }
+        catch (JsonException exception)
+        {
+            return new JobOutcome.Failed("invalid_args", exception.Message, Retryable: false);
+        }
+
+        var result = await mediator.Send(request, cancellationToken);
+        return result.Problem is { } problem
+            ? new JobOutcome.Failed(problem.Kind.Code, problem.Detail, Retryable: problem.Kind.Status >= 500)
+            : ToOutcome(result.Unwrap());
+    }
+
+    protected virtual TRequest Read(ClaimedJob job) =>
+        JsonSerializer.Deserialize<TRequest>(job.Args, JsonRules.Options)!;
+
+    protected virtual JobOutcome ToOutcome(TReport report) =>
+        new JobOutcome.Succeeded(JsonSerializer.Serialize(report, JsonRules.Options));
+}

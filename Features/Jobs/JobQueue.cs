@@ -1,0 +1,143 @@
+using System.Text.Json;
+using Bellhop.Infrastructure.Http;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace Bellhop.Features.Jobs;
+
+/// <summary>Puts jobs on queues, inside the caller's transaction.</summary>
+/// <remarks>
+/// A job is there when the caller's transaction is, and not before. Tell <see cref="QueueSignals"/> after the commit; a missed
+/// signal costs a quarter of a second, nothing more.
+/// </remarks>
+public static class JobQueue
+{
+    /// <summary>The queues every project has.</summary>
+    public const string Default = "default";
+
+    public const string Automations = "automations";
+
+    public const string Webhooks = "webhooks";
+
+    /// <summary>SQLSTATE of a statement that was to write for a job somebody else holds by now.</summary>
+    public const string LeaseLost = "BH001";
+
+    /// <summary>Enqueues; answers the ids that are there now. A job on a queue that does not exist is left out, as is one of a taken <c>one_of</c>.</summary>
+    public static async Task<IReadOnlyList<Guid>> EnqueueAsync(
+        NpgsqlConnection connection,
+        IReadOnlyList<NewJob> jobs,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var batch = new NpgsqlBatch(connection) { BatchCommands = { Insert(jobs) } };
+        await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
+        var ids = new List<Guid>(jobs.Count);
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            ids.Add(reader.GetGuid(0));
+        }
+
+        return ids;
+    }
+
+    /// <summary>The insert as part of a caller's batch.</summary>
+    public static NpgsqlBatchCommand Insert(IReadOnlyList<NewJob> jobs) =>
+        new(Sql.Insert)
+        {
+            Parameters =
+            {
+                Of("ProjectIds", NpgsqlDbType.Uuid, jobs.Select(job => job.ProjectId).ToArray()),
+                Of("Ids", NpgsqlDbType.Uuid, jobs.Select(job => job.Id).ToArray()),
+                Of("Queues", NpgsqlDbType.Text, jobs.Select(job => job.Queue).ToArray()),
+                Of("Kinds", NpgsqlDbType.Text, jobs.Select(job => job.Kind).ToArray()),
+                Of("Args", NpgsqlDbType.Text, jobs.Select(job => job.Args).ToArray()),
+                Of("Priorities", NpgsqlDbType.Smallint, jobs.Select(job => job.Priority).ToArray()),
+                Of("RunAts", NpgsqlDbType.TimestampTz, jobs.Select(job => job.RunAt).ToArray()),
+                Of("MaxAttempts", NpgsqlDbType.Smallint, jobs.Select(job => job.MaxAttempts).ToArray()),
+                Of("OneOfs", NpgsqlDbType.Uuid, jobs.Select(job => job.OneOf).ToArray()),
+                Of("Retries", NpgsqlDbType.Text, jobs.Select(job => job.Retry).ToArray()),
+                Of("Continuations", NpgsqlDbType.Text, jobs.Select(job => Write(job.Continuation)).ToArray()),
+                Of("TraceParents", NpgsqlDbType.Text, jobs.Select(job => job.TraceParent).ToArray()),
+            },
+        };
+
+    /// <summary>Ends a job as succeeded, as the last statement of its handler's own batch: what the handler wrote and the end commit together.</summary>
+    /// <remarks>When the claim is no longer this one, the statement fails with SQLSTATE <see cref="LeaseLost"/> and the batch is rolled back.</remarks>
+    public static NpgsqlBatchCommand Finish(ClaimedJob job, string? result) =>
+        new(Sql.Finish)
+        {
+            Parameters =
+            {
+                new("ProjectId", job.ProjectId),
+                new("Id", job.Id),
+                new("ClaimNo", job.ClaimNo),
+                new("Result", NpgsqlDbType.Text) { Value = (object?)result ?? DBNull.Value },
+            },
+        };
+
+    private static string? Write(Continuation? continuation) =>
+        continuation is null
+            ? null
+            : JsonSerializer.Serialize(
+                new
+                {
+                    continuation.Queue,
+                    continuation.Kind,
+                    continuation.Args,
+                },
+                JsonRules.Options
+            );
+
+    private static NpgsqlParameter Of(string name, NpgsqlDbType type, object values) =>
+        new(name, NpgsqlDbType.Array | type) { Value = values };
+
+    private static class Sql
+    {
+        public const string Insert = """
+            INSERT INTO jobs (
+                project_id, id, queue_id, run_at, state, priority, max_attempts, kind, one_of, traceparent, retry, continuation, args
+            )
+            SELECT
+                n.project_id, n.id, q.queue_id, COALESCE(n.run_at, now()), 1, n.priority, COALESCE(n.max_attempts, q.max_attempts),
+                n.kind, n.one_of, n.traceparent, n.retry::json, n.continuation::json, n.args::json
+            FROM unnest(
+                @ProjectIds::uuid[], @Ids::uuid[], @Queues::text[], @Kinds::text[], @Args::text[], @Priorities::smallint[],
+                @RunAts::timestamptz[], @MaxAttempts::smallint[], @OneOfs::uuid[], @Retries::text[], @Continuations::text[],
+                @TraceParents::text[]
+            ) WITH ORDINALITY AS n(
+                project_id, id, queue, kind, args, priority, run_at, max_attempts, one_of, retry, continuation, traceparent, position
+            )
+            JOIN queues q ON q.project_id = n.project_id AND q.name = n.queue
+            ORDER BY n.one_of, n.position
+            ON CONFLICT DO NOTHING
+            RETURNING id
+            """;
+
+        public const string Finish = """
+            WITH gone AS (
+                DELETE FROM jobs
+                WHERE project_id = @ProjectId AND id = @Id AND claim_no = @ClaimNo AND state = 2
+                RETURNING *
+            ),
+            kept AS (
+                INSERT INTO job_history (
+                    project_id, id, queue_id, kind, outcome, priority, claim_no, attempt, max_attempts, lost, run_at, claimed_at,
+                    traceparent, args, result
+                )
+                SELECT
+                    project_id, id, queue_id, kind, 0, priority, claim_no, attempt, max_attempts, lost, run_at, claimed_at,
+                    traceparent, args, @Result::json
+                FROM gone
+            ),
+            next AS (
+                INSERT INTO jobs (project_id, id, queue_id, run_at, state, max_attempts, kind, traceparent, args)
+                SELECT g.project_id, new_id(), q.queue_id, now(), 1, q.max_attempts, g.continuation ->> 'kind', g.traceparent,
+                    (g.continuation ->> 'args')::json
+                FROM gone g
+                JOIN queues q ON q.project_id = g.project_id AND q.name = g.continuation ->> 'queue'
+                WHERE g.continuation IS NOT NULL
+            )
+            SELECT CASE WHEN EXISTS (SELECT FROM gone) THEN true ELSE lease_lost() END
+            """;
+    }
+}

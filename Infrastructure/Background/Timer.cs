@@ -1,0 +1,50 @@
+using Bellhop.Infrastructure.Database;
+using Bellhop.Infrastructure.Http;
+using MediatR;
+
+namespace Bellhop.Infrastructure.Background;
+
+/// <summary>Marks the clock triggers of slices, so that they are found and hosted.</summary>
+public interface IBeat : IHostedService;
+
+/// <summary>Sends a slice's command on a beat. It holds no logic: what runs, and what a test calls, is the handler.</summary>
+/// <remarks>
+/// The first beat is put off by a random part of the interval, so that replicas started together do not beat together. A failed
+/// beat is logged and the next one comes as planned.
+/// </remarks>
+public abstract partial class Timer<TCommand, TReport>(IServiceScopeFactory scopes, TimeProvider clock, ILogger logger)
+    : BackgroundService,
+        IBeat
+    where TCommand : IRequest<Result<TReport>>, new()
+{
+    protected abstract TimeSpan Interval { get; }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        await Task.Delay(Interval * Random.Shared.NextDouble(), clock, stoppingToken);
+        using var timer = new PeriodicTimer(Interval, clock);
+
+        do
+        {
+            try
+            {
+                await using var scope = scopes.CreateAsyncScope();
+                await scope.ServiceProvider.GetRequiredService<IMediator>().Send(new TCommand(), stoppingToken);
+            }
+            catch (Exception exception) when (ExpectedErrors.IsOutage(exception))
+            {
+                BeatSkipped(logger, typeof(TCommand).DeclaringType!.Name, exception.Message);
+            }
+            catch (Exception exception) when (exception is not OperationCanceledException)
+            {
+                BeatFailed(logger, exception, typeof(TCommand).DeclaringType!.Name);
+            }
+        } while (await timer.WaitForNextTickAsync(stoppingToken));
+    }
+
+    [LoggerMessage(LogLevel.Error, "{Slice} failed; the next beat runs as planned.")]
+    private static partial void BeatFailed(ILogger logger, Exception exception, string slice);
+
+    [LoggerMessage(LogLevel.Warning, "{Slice} could not reach the database ({Reason}); the next beat runs as planned.")]
+    private static partial void BeatSkipped(ILogger logger, string slice, string reason);
+}

@@ -1,0 +1,56 @@
+using System.Net;
+
+namespace Bellhop.Infrastructure.Configuration;
+
+/// <summary>Everything that can be configured, read once at start. Keys stand under <c>Bellhop:</c>; see deploy/README.md.</summary>
+/// <remarks>
+/// Defaults, then appsettings.json, then environment (<c>Bellhop__Listen</c>), then the command line. A key that nobody knows is a
+/// fault, all faults are told at once, and the process ends with 78.
+/// </remarks>
+public sealed record Settings
+{
+    public const string Section = "Bellhop";
+
+    /// <summary>Where the API listens, <c>address:port</c>. Port 0 takes a free one.</summary>
+    public required IPEndPoint Listen { get; init; }
+
+    /// <summary>Where /metrics and /health with detail listen. Never proxy it.</summary>
+    public required IPEndPoint InternalListen { get; init; }
+
+    /// <summary>How the public reaches the API, without a trailing slash; null: as it listens.</summary>
+    public string? PublicUrl { get; init; }
+
+    /// <summary>What the service keeps on disk: the embedded database, the key ring. An absolute path.</summary>
+    public required string StateDirectory { get; init; }
+
+    /// <summary>A subset of <c>api</c>, <c>worker</c>, <c>scheduler</c>; all of them where nothing is said.</summary>
+    public required IReadOnlyList<string> Roles { get; init; }
+
+    /// <summary>Proxies whose X-Forwarded-* headers are believed: addresses or networks.</summary>
+    public required IReadOnlyList<IPNetwork> TrustedProxies { get; init; }
+
+    /// <summary>Host names the API answers to; empty: any.</summary>
+    public required IReadOnlyList<string> AllowedHosts { get; init; }
+
+    /// <summary>The file with the keys that seal secrets; <c>keyring</c> in the state directory where nothing is said.</summary>
+    public required string KeyRing { get; init; }
+
+    /// <summary>Networks outgoing requests may reach although they are private; http and any port are allowed there too.</summary>
+    public required IReadOnlyList<IPNetwork> OutgoingAllowNetworks { get; init; }
+
+    /// <summary>How long a stopping process waits for running jobs before it hands them back, in seconds.</summary>
+    public required int ShutdownGraceSeconds { get; init; }
+
+    /// <summary>How long a stopping process still answers while /health/ready already says 503, in seconds.</summary>
+    public required double DrainDelaySeconds { get; init; }
+
+    /// <summary>The server for the running role; empty: an embedded one in the state directory.</summary>
+    public required string ConnectionString { get; init; }
+
+    /// <summary>The server for migrations, where their owner is another login.</summary>
+    public string? MigrationsConnectionString { get; init; }
+
+    public bool IsEmbedded => ConnectionString.Length == 0;
+
+    public bool HasRole(string role) => Roles.Contains(role, StringComparer.Ordinal);
+}

@@ -1,0 +1,166 @@
+using System.Globalization;
+using System.Net;
+
+namespace Bellhop.Infrastructure.Configuration;
+
+/// <summary>Reads <see cref="Settings"/> and collects every fault instead of stopping at the first.</summary>
+public sealed class SettingsReader(IConfiguration configuration)
+{
+    private static readonly string[] Known =
+    [
+        "Listen",
+        "InternalListen",
+        "PublicUrl",
+        "StateDirectory",
+        "Roles",
+        "TrustedProxies",
+        "AllowedHosts",
+        "KeyRing",
+        "Outgoing:AllowNetworks",
+        "ShutdownGraceSeconds",
+        "DrainDelaySeconds",
+    ];
+
+    private static readonly string[] AllRoles = ["api", "worker", "scheduler"];
+
+    private readonly IConfigurationSection _section = configuration.GetSection(Settings.Section);
+    private readonly List<string> _faults = [];
+
+    /// <summary>The settings, or the faults, each naming its key and what would be right.</summary>
+    public (Settings? Settings, IReadOnlyList<string> Faults) Read()
+    {
+        RefuseUnknownKeys();
+        var state = Path.GetFullPath(Text("StateDirectory") ?? ".state");
+        var settings = new Settings
+        {
+            Listen = EndPoint("Listen", "127.0.0.1:8080"),
+            InternalListen = EndPoint("InternalListen", "127.0.0.1:8081"),
+            PublicUrl = Url("PublicUrl"),
+            StateDirectory = state,
+            Roles = RolesOrAll(),
+            TrustedProxies = Networks("TrustedProxies"),
+            AllowedHosts = List("AllowedHosts"),
+            KeyRing = Path.GetFullPath(Text("KeyRing") ?? Path.Combine(state, "keyring")),
+            OutgoingAllowNetworks = Networks("Outgoing:AllowNetworks"),
+            ShutdownGraceSeconds = (int)Number("ShutdownGraceSeconds", 20, 0, 3600),
+            DrainDelaySeconds = Number("DrainDelaySeconds", 0, 0, 60),
+            ConnectionString = configuration.GetConnectionString("Bellhop") ?? "",
+            MigrationsConnectionString = configuration.GetConnectionString("Migrations"),
+        };
+        return _faults.Count == 0 ? (settings, []) : (null, _faults);
+    }
+
+    private void RefuseUnknownKeys()
+    {
+        foreach (var (key, value) in _section.AsEnumerable(makePathsRelative: true))
+        {
+            if (value is not null && !Known.Any(known => Covers(known, key)))
+            {
+                _faults.Add($"{Settings.Section}:{key} is not a setting; known are {string.Join(", ", Known)}.");
+            }
+        }
+    }
+
+    private static bool Covers(string known, string key) =>
+        key.Equals(known, StringComparison.OrdinalIgnoreCase)
+        || (
+            key.StartsWith(known + ":", StringComparison.OrdinalIgnoreCase)
+            && int.TryParse(key[(known.Length + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out _)
+        );
+
+    private string? Text(string key) => _section[key] is { Length: > 0 } text ? text : null;
+
+    private IPEndPoint EndPoint(string key, string otherwise)
+    {
+        if (IPEndPoint.TryParse(Text(key) ?? otherwise, out var endPoint))
+        {
+            return endPoint;
+        }
+
+        _faults.Add($"{Settings.Section}:{key} must be address:port, such as {otherwise}.");
+        return IPEndPoint.Parse(otherwise);
+    }
+
+    private string? Url(string key)
+    {
+        var text = Text(key);
+        if (text is null || (Uri.TryCreate(text, UriKind.Absolute, out var url) && url.Scheme is "http" or "https"))
+        {
+            return text?.TrimEnd('/');
+        }
+
+        _faults.Add($"{Settings.Section}:{key} must be an absolute http or https URL.");
+        return null;
+    }
+
+    private double Number(string key, double otherwise, double least, double most)
+    {
+        var text = Text(key);
+        if (text is null)
+        {
+            return otherwise;
+        }
+
+        if (
+            double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number)
+            && number >= least
+            && number <= most
+        )
+        {
+            return number;
+        }
+
+        _faults.Add($"{Settings.Section}:{key} must be a number from {least} to {most}.");
+        return otherwise;
+    }
+
+    // a list is written as Key:0, Key:1, … or as one text with commas
+    private string[] List(string key) =>
+        Text(key) is { } text
+            ? text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
+            :
+            [
+                .. _section
+                    .GetSection(key)
+                    .GetChildren()
+                    .Select(child => child.Value!)
+                    .Where(value => value is not null),
+            ];
+
+    private IPNetwork[] Networks(string key)
+    {
+        var networks = new List<IPNetwork>();
+        foreach (var text in List(key))
+        {
+            if (IPNetwork.TryParse(text, out var network))
+            {
+                networks.Add(network);
+            }
+            else if (IPAddress.TryParse(text, out var address))
+            {
+                networks.Add(new IPNetwork(address, address.GetAddressBytes().Length * 8));
+            }
+            else
+            {
+                _faults.Add(
+                    $"{Settings.Section}:{key}: {text} is neither an address nor a network such as 10.0.0.0/8."
+                );
+            }
+        }
+
+        return [.. networks];
+    }
+
+    private string[] RolesOrAll()
+    {
+        var roles = List("Roles");
+        foreach (var unknown in roles.Except(AllRoles, StringComparer.Ordinal))
+        {
+            _faults.Add(
+                $"{Settings.Section}:Roles: there is no role {unknown}; known are {string.Join(", ", AllRoles)}."
+            );
+        }
+
+        return roles.Length == 0 ? AllRoles : roles;
+    }
+}

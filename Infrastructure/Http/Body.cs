@@ -1,0 +1,140 @@
+using System.Buffers;
+using System.Globalization;
+using System.Reflection;
+using System.Text.Json;
+using Microsoft.AspNetCore.Http.Metadata;
+
+namespace Bellhop.Infrastructure.Http;
+
+/// <summary>A JSON request body, read whole and strictly before the endpoint runs.</summary>
+/// <remarks>What cannot be read never reaches the endpoint: the caller gets 400, 413 or 415 with the place of the fault.</remarks>
+public sealed class Body<T> : IEndpointParameterMetadataProvider
+{
+    private Body(T value) => Value = value;
+
+    public T Value { get; }
+
+    public static async ValueTask<Body<T>> BindAsync(HttpContext context, ParameterInfo parameter)
+    {
+        var bytes = await RequestBody.ReadAsync(context);
+        return new Body<T>(RequestBody.Parse<T>(bytes));
+    }
+
+    public static void PopulateMetadata(ParameterInfo parameter, EndpointBuilder builder) =>
+        builder.Metadata.Add(new AcceptsMetadata(["application/json"], typeof(T)));
+}
+
+/// <summary>Thrown where the framework leaves no way to return a value: the exception handler writes the problem.</summary>
+public sealed class RefusedRequestException(Problem problem) : Exception(problem.Detail)
+{
+    public Problem Problem { get; } = problem;
+}
+
+/// <summary>How large the body of a route may be, in bytes; 1 MiB where nothing is said.</summary>
+public sealed record BodyLimit(int Bytes)
+{
+    public const int Default = 1024 * 1024;
+}
+
+/// <summary>Reads request bodies: bounded, whole, and strictly.</summary>
+public static class RequestBody
+{
+    public static TBuilder WithBodyLimit<TBuilder>(this TBuilder builder, int bytes)
+        where TBuilder : IEndpointConventionBuilder => builder.WithMetadata(new BodyLimit(bytes));
+
+    /// <summary>The raw bytes. Over the route's limit: 413, without reading on.</summary>
+    public static async Task<byte[]> ReadAsync(HttpContext context)
+    {
+        var limit = context.GetEndpoint()?.Metadata.GetMetadata<BodyLimit>()?.Bytes ?? BodyLimit.Default;
+        if (context.Request.ContentLength > limit)
+        {
+            throw TooLarge(limit);
+        }
+
+        var body = context.Request.BodyReader;
+        while (true)
+        {
+            var read = await body.ReadAsync(context.RequestAborted);
+            if (read.Buffer.Length > limit)
+            {
+                body.AdvanceTo(read.Buffer.End);
+                throw TooLarge(limit);
+            }
+
+            if (read.IsCompleted)
+            {
+                var bytes = read.Buffer.ToArray();
+                body.AdvanceTo(read.Buffer.End);
+                return bytes;
+            }
+
+            body.AdvanceTo(read.Buffer.Start, read.Buffer.End);
+        }
+    }
+
+    /// <summary>Strict JSON into a type. Faults are thrown as 400 with a pointer.</summary>
+    public static T Parse<T>(ReadOnlyMemory<byte> bytes)
+    {
+        if (bytes.IsEmpty)
+        {
+            throw Malformed(FieldError.At("", "empty_body", "A JSON body is required."));
+        }
+
+        if (StrictJson.Check(bytes.Span) is { } fault)
+        {
+            throw Malformed(fault);
+        }
+
+        try
+        {
+            return JsonSerializer.Deserialize<T>(bytes.Span, JsonRules.Options)
+                ?? throw Malformed(FieldError.At("", "wrong_type", "The body must be an object, not null."));
+        }
+        catch (JsonException exception)
+        {
+            throw Malformed(Explain(exception));
+        }
+    }
+
+    public static RefusedRequestException Malformed(FieldError error) =>
+        new(Problems.MalformedBody.Because(error.Message, error));
+
+    private static RefusedRequestException TooLarge(int limit) =>
+        new(
+            Problems.TooLarge.Because(
+                string.Create(CultureInfo.InvariantCulture, $"The body may be {limit} bytes at most.")
+            )
+        );
+
+    private static FieldError Explain(JsonException exception)
+    {
+        var pointer = ToPointer(exception.Path);
+        // the serializer has no code of its own for this; its message is checked by a test
+        return exception.Message.Contains("could not be mapped to any .NET member", StringComparison.Ordinal)
+            ? FieldError.At(pointer, "unknown_member", $"There is no member {pointer}.")
+            : FieldError.At(
+                pointer,
+                "wrong_type",
+                exception.InnerException is null
+                && !exception.Message.StartsWith("The JSON value", StringComparison.Ordinal)
+                    ? exception.Message.Split(" Path:")[0]
+                    : $"The value at {(pointer.Length == 0 ? "the top" : pointer)} has the wrong type."
+            );
+    }
+
+    private static string ToPointer(string? path)
+    {
+        if (path is null or "$")
+        {
+            return "";
+        }
+
+        // $.steps[0].with['odd name'] → /steps/0/with/odd name
+        return path[1..]
+            .Replace("['", "/", StringComparison.Ordinal)
+            .Replace("']", "", StringComparison.Ordinal)
+            .Replace('[', '/')
+            .Replace("]", "", StringComparison.Ordinal)
+            .Replace('.', '/');
+    }
+}

@@ -1,0 +1,33 @@
+namespace Bellhop.Infrastructure.Http;
+
+/// <summary>A kind of failure that clients may rely on: its status and its code never change within <c>/v1</c>.</summary>
+/// <remarks>Declared as <c>static readonly</c> fields; the catalogue in the tests lists every one of them.</remarks>
+public sealed record ProblemCode(int Status, string Code, string Title)
+{
+    /// <summary>The problem of this kind, with a sentence that says what would be right.</summary>
+    public Problem Because(string detail, params FieldError[] errors) => new(this, detail, errors);
+}
+
+/// <summary>One fault in a request: where it is, in the caller's spelling, and what would be right.</summary>
+/// <param name="Pointer">RFC 6901 pointer into the body.</param>
+/// <param name="Parameter">Name of a query or path parameter.</param>
+/// <param name="Header">Name of a header.</param>
+public sealed record FieldError(string? Pointer, string? Parameter, string? Header, string Code, string Message)
+{
+    public static FieldError At(string pointer, string code, string message) => new(pointer, null, null, code, message);
+
+    public static FieldError InParameter(string name, string code, string message) =>
+        new(null, name, null, code, message);
+
+    public static FieldError InHeader(string name, string code, string message) => new(null, null, name, code, message);
+}
+
+/// <summary>An expected failure, as a value. <see cref="ProblemResponse"/> writes it as problem+json (RFC 9457).</summary>
+public sealed record Problem(ProblemCode Kind, string Detail, IReadOnlyList<FieldError> Errors)
+{
+    /// <summary>Seconds after which the same request may succeed; sent as <c>Retry-After</c>.</summary>
+    public int? RetryAfterSeconds { get; init; }
+
+    /// <summary>Values of <c>WWW-Authenticate</c>, <c>Allow</c> and the like that belong to this answer.</summary>
+    public IReadOnlyDictionary<string, string>? Headers { get; init; }
+}
