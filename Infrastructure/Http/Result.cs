@@ -24,6 +24,12 @@ public readonly record struct Result<T> : IFailable<Result<T>>
         Problem is null ? _value! : throw new InvalidOperationException($"Expected a value, got {Problem}.");
 }
 
+public static class Result
+{
+    /// <summary>A value whose type is an interface, for which C# has no implicit conversion.</summary>
+    public static Result<T> Of<T>(T value) => value;
+}
+
 /// <summary>Lets a pipeline behavior fail a request without knowing the type of its value.</summary>
 public interface IFailable<TSelf>
 {
