@@ -1,0 +1,165 @@
+using System.Net;
+using Bellhop.Infrastructure.Outgoing;
+using Xunit;
+
+namespace Bellhop.Tests.Infrastructure.Outgoing;
+
+public sealed class AddressPolicyTests
+{
+    private static readonly AddressPolicy Strict = new([]);
+
+    private static readonly AddressPolicy Loopback = new([IPNetwork.Parse("127.0.0.0/8"), IPNetwork.Parse("::1/128")]);
+
+    [Theory]
+    [InlineData("0.0.0.0")]
+    [InlineData("0.1.2.3")]
+    [InlineData("10.0.0.1")]
+    [InlineData("10.255.255.255")]
+    [InlineData("100.64.0.1")]
+    [InlineData("100.127.255.255")]
+    [InlineData("127.0.0.1")]
+    [InlineData("127.255.255.254")]
+    [InlineData("169.254.169.254")]
+    [InlineData("172.16.0.1")]
+    [InlineData("172.31.255.255")]
+    [InlineData("192.0.0.8")]
+    [InlineData("192.0.2.1")]
+    [InlineData("192.88.99.1")]
+    [InlineData("192.168.1.1")]
+    [InlineData("198.18.0.1")]
+    [InlineData("198.19.255.255")]
+    [InlineData("198.51.100.1")]
+    [InlineData("203.0.113.1")]
+    [InlineData("224.0.0.1")]
+    [InlineData("239.255.255.255")]
+    [InlineData("240.0.0.1")]
+    [InlineData("255.255.255.255")]
+    [InlineData("::")]
+    [InlineData("::1")]
+    [InlineData("::127.0.0.1")]
+    [InlineData("::ffff:127.0.0.1")]
+    [InlineData("::ffff:10.0.0.1")]
+    [InlineData("::ffff:0:127.0.0.1")]
+    [InlineData("64:ff9b::7f00:1")]
+    [InlineData("64:ff9b::a9fe:a9fe")]
+    [InlineData("64:ff9b:1::1")]
+    [InlineData("100::1")]
+    [InlineData("2001::1")]
+    [InlineData("2001:0:7f00:1::")]
+    [InlineData("2001:2::1")]
+    [InlineData("2001:10::1")]
+    [InlineData("2001:db8::1")]
+    [InlineData("2002:7f00:1::")]
+    [InlineData("2002:a9fe:a9fe::1")]
+    [InlineData("3fff::1")]
+    [InlineData("5f00::1")]
+    [InlineData("fc00::1")]
+    [InlineData("fd00:ec2::254")]
+    [InlineData("fe80::1")]
+    [InlineData("fe80::1%2")]
+    [InlineData("fec0::1")]
+    [InlineData("ff02::1")]
+    public void An_address_that_is_not_public_is_refused(string address)
+    {
+        Assert.False(Strict.Allows(IPAddress.Parse(address)));
+        Assert.False(Strict.Permits("https", 443, [IPAddress.Parse(address)]));
+    }
+
+    [Theory]
+    [InlineData("1.1.1.1")]
+    [InlineData("9.255.255.255")]
+    [InlineData("11.0.0.0")]
+    [InlineData("100.63.255.255")]
+    [InlineData("100.128.0.0")]
+    [InlineData("172.15.255.255")]
+    [InlineData("172.32.0.0")]
+    [InlineData("192.0.1.0")]
+    [InlineData("198.17.255.255")]
+    [InlineData("198.20.0.0")]
+    [InlineData("223.255.255.255")]
+    [InlineData("::ffff:1.1.1.1")]
+    [InlineData("2001:200::1")]
+    [InlineData("2606:4700::1111")]
+    [InlineData("2a00:1450::1")]
+    public void A_public_address_beside_a_refused_network_is_allowed(string address) =>
+        Assert.True(Strict.Allows(IPAddress.Parse(address)));
+
+    [Fact]
+    public void One_refused_address_of_a_name_refuses_them_all()
+    {
+        Assert.True(Strict.Permits("https", 443, [IPAddress.Parse("1.1.1.1")]));
+        Assert.False(Strict.Permits("https", 443, [IPAddress.Parse("1.1.1.1"), IPAddress.Parse("10.0.0.1")]));
+        Assert.False(Strict.Permits("https", 443, []));
+    }
+
+    [Fact]
+    public void Only_an_operators_network_may_be_reached_by_http_or_on_another_port()
+    {
+        var loopback = IPAddress.Loopback;
+        var mapped = IPAddress.Parse("::ffff:127.0.0.1");
+        var outside = IPAddress.Parse("1.1.1.1");
+
+        Assert.True(Loopback.Permits("http", 9099, [loopback, mapped]));
+        Assert.False(Loopback.Permits("http", 80, [outside]));
+        Assert.False(Loopback.Permits("https", 8443, [outside]));
+        Assert.False(Loopback.Permits("http", 9099, [loopback, outside]));
+        Assert.True(Loopback.Permits("https", 443, [loopback, outside]));
+        Assert.False(Loopback.Allows(IPAddress.Parse("10.0.0.1")));
+        Assert.False(Loopback.Allows(IPAddress.Parse("64:ff9b::7f00:1")));
+    }
+
+    [Theory]
+    [MemberData(nameof(Corpus.Rows), MemberType = typeof(Corpus))]
+    public void A_url_that_leads_inside_is_refused_when_it_is_saved(string url, string code) =>
+        Assert.Equal(new UrlCheck(null, code), Strict.CheckUrl(url));
+
+    [Theory]
+    [InlineData("https://hooks.example.com/a?b=c")]
+    [InlineData("HTTPS://HOOKS.EXAMPLE.COM:443/")]
+    [InlineData("https://1.1.1.1/")]
+    [InlineData("https://[2606:4700::1111]/")]
+    [InlineData("https://xn--bcher-kva.example/")]
+    [InlineData("https://hooks.example.com/@user")]
+    public void A_public_https_url_is_accepted(string url)
+    {
+        var check = Strict.CheckUrl(url);
+
+        Assert.Null(check.ErrorCode);
+        Assert.Equal(new Uri(url), check.Url);
+    }
+
+    [Theory]
+    [InlineData("http://127.0.0.1:9099/hook", null)]
+    [InlineData("http://localhost:9099/hook", null)]
+    [InlineData("http://[::1]:9099/hook", null)]
+    [InlineData("http://receiver:9099/hook", null)]
+    [InlineData("http://10.0.0.1:9099/hook", OutgoingErrors.AddressNotAllowed)]
+    [InlineData("http://1.1.1.1/hook", OutgoingErrors.UrlSchemeNotAllowed)]
+    [InlineData("https://1.1.1.1:8443/hook", OutgoingErrors.UrlPortNotAllowed)]
+    [InlineData("ftp://127.0.0.1/hook", OutgoingErrors.UrlSchemeNotAllowed)]
+    [InlineData("http://user@127.0.0.1/hook", OutgoingErrors.UrlUserinfo)]
+    public void An_operators_network_opens_http_and_any_port_there_only(string url, string? code) =>
+        Assert.Equal(code, Loopback.CheckUrl(url).ErrorCode);
+
+    [Fact]
+    public void A_url_of_2048_characters_is_accepted_and_a_longer_one_is_not()
+    {
+        var longest = "https://a.example/".PadRight(AddressPolicy.MaxUrlLength, 'x');
+
+        Assert.Null(Strict.CheckUrl(longest).ErrorCode);
+        Assert.Equal(OutgoingErrors.UrlInvalid, Strict.CheckUrl(longest + "x").ErrorCode);
+        Assert.Equal(OutgoingErrors.UrlInvalid, Strict.CheckUrl(null).ErrorCode);
+    }
+
+    [Fact]
+    public void An_option_that_is_no_network_is_named()
+    {
+        string[] networks = ["10.0.0.0/8", "::1/128", "127.0.0.1", "hello", "10.0.0.0/33", "::ffff:10.0.0.0/104"];
+
+        var messages = OutgoingOptions.Validate(new OutgoingOptions { AllowNetworks = networks });
+
+        Assert.Equal(4, messages.Count);
+        Assert.Contains("'127.0.0.1'", messages[0], StringComparison.Ordinal);
+        Assert.Empty(OutgoingOptions.Validate(new OutgoingOptions()));
+    }
+}
