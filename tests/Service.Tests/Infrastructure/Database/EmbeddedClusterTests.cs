@@ -3,6 +3,7 @@ using System.Globalization;
 using Bellhop.Infrastructure.Database;
 using Bellhop.Tests.Support;
 using Npgsql;
+using Xunit;
 
 namespace Bellhop.Tests.Infrastructure.Database;
 
