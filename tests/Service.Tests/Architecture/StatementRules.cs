@@ -1,0 +1,69 @@
+using System.Reflection;
+using System.Text.RegularExpressions;
+using Bellhop.Tests.Support;
+using Npgsql;
+using NpgsqlTypes;
+using Xunit;
+
+namespace Bellhop.Tests.Architecture;
+
+/// <summary>Every SQL constant of the service, held against the migrated schema.</summary>
+public sealed partial class StatementRules(ServiceFixture service)
+{
+    /// <summary>Statements that touch project-owned tables across projects, each with its reason.</summary>
+    private static readonly Dictionary<string, string> EngineWide = new(StringComparer.Ordinal);
+
+    private static readonly string[] ProjectTables =
+    [
+        "api_keys", "events", "event_keys", "unrouted_events", "sources", "source_rejections", "queues", "jobs", "job_history",
+        "job_attempts", "automations", "automation_versions", "runs", "run_steps", "webhook_endpoints", "delivery_sequences",
+        "deliveries", "delivery_attempts", "rules_versions",
+    ];
+
+    public static TheoryData<string> Names => [.. All().Select(statement => statement.Name)];
+
+    [Fact]
+    public void There_are_statements() => Assert.True(All().Count() > 20);
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public async Task A_statement_prepares_against_the_migrated_schema(string name)
+    {
+        var sql = All().Single(statement => statement.Name == name).Sql;
+        await using var connection = await service.Database.OpenConnectionAsync(TestContext.Current.CancellationToken);
+        await using var command = new NpgsqlCommand(sql, connection);
+        foreach (var parameter in Parameter().Matches(sql).Select(match => match.Groups[1].Value).Distinct())
+        {
+            command.Parameters.Add(new NpgsqlParameter(parameter, NpgsqlDbType.Unknown) { Value = DBNull.Value });
+        }
+
+        await command.PrepareAsync(TestContext.Current.CancellationToken);
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void A_statement_on_rows_of_a_project_names_the_project(string name)
+    {
+        var sql = All().Single(statement => statement.Name == name).Sql;
+        var owned = ProjectTables.Where(table => Regex.IsMatch(sql, $@"\b(FROM|JOIN|INTO|UPDATE)\s+{table}\b")).ToArray();
+
+        Assert.True(
+            owned.Length == 0 || EngineWide.ContainsKey(name) || sql.Contains("project_id", StringComparison.Ordinal),
+            $"{name} reads or writes {string.Join(", ", owned)} without project_id"
+        );
+    }
+
+    [Fact]
+    public void The_list_of_engine_wide_statements_is_not_stale() =>
+        Assert.Empty(EngineWide.Keys.Except(All().Select(statement => statement.Name)));
+
+    private static IEnumerable<(string Name, string Sql)> All() =>
+        from type in typeof(Program).Assembly.GetTypes()
+        where type is { Name: "Sql", DeclaringType: not null }
+        from field in type.GetFields(BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Static)
+        where field.IsLiteral && field.FieldType == typeof(string)
+        select ($"{type.DeclaringType.Name}.{field.Name}", (string)field.GetRawConstantValue()!);
+
+    [GeneratedRegex(@"(?<![:\w])@(\w+)")]
+    private static partial Regex Parameter();
+}
