@@ -50,7 +50,7 @@ public sealed class AddressPolicy(IEnumerable<IPNetwork> allowNetworks)
 
     private static readonly IPAddress[] Loopback = [IPAddress.Loopback, IPAddress.IPv6Loopback];
 
-    private readonly IPNetwork[] _allowNetworks = [.. allowNetworks];
+    private readonly IPNetwork[] _allowNetworks = [.. allowNetworks.Select(Canonical)];
 
     /// <summary>Whether this service may connect to the address at all.</summary>
     public bool Allows(IPAddress address) => IsOperators(address) || !IsBlocked(Canonical(address));
@@ -154,6 +154,11 @@ public sealed class AddressPolicy(IEnumerable<IPNetwork> allowNetworks)
         };
 
     private static IPAddress Canonical(IPAddress address) => address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address;
+
+    private static IPNetwork Canonical(IPNetwork network) =>
+        network.BaseAddress.IsIPv4MappedToIPv6 && network.PrefixLength >= 96
+            ? new IPNetwork(network.BaseAddress.MapToIPv4(), network.PrefixLength - 96)
+            : network;
 
     private static IPNetwork[] Networks(params string[] networks) => [.. networks.Select(IPNetwork.Parse)];
 }

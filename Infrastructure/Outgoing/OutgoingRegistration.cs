@@ -1,5 +1,5 @@
+using System.Net;
 using Microsoft.Extensions.DependencyInjection.Extensions;
-using Microsoft.Extensions.Options;
 
 namespace Bellhop.Infrastructure.Outgoing;
 
@@ -7,17 +7,17 @@ namespace Bellhop.Infrastructure.Outgoing;
 public static class OutgoingRegistration
 {
     /// <summary>
-    /// Adds <see cref="AddressPolicy"/> and <see cref="OutgoingClient"/>, one of each, over the
-    /// <see cref="OutgoingOptions"/> that the caller has bound; unbound, nothing private is allowed.
+    /// Adds <see cref="AddressPolicy"/> and <see cref="OutgoingClient"/>, one of each. Networks in
+    /// <paramref name="allowNetworks"/> may be reached although they are private, and there by http and on any port
+    /// too; with none, only https to public addresses on port 443. <c>0.0.0.0/0</c> with <c>::/0</c> switches the
+    /// protection off.
     /// </summary>
-    public static IServiceCollection AddOutgoing(this IServiceCollection services)
+    public static IServiceCollection AddOutgoing(
+        this IServiceCollection services,
+        IReadOnlyList<IPNetwork> allowNetworks
+    )
     {
-        services.AddOptions<OutgoingOptions>();
         services.TryAddSingleton(TimeProvider.System);
-        services.AddSingleton(provider => new AddressPolicy(
-            provider.GetRequiredService<IOptions<OutgoingOptions>>().Value.Networks()
-        ));
-        services.AddSingleton<OutgoingClient>();
-        return services;
+        return services.AddSingleton(new AddressPolicy(allowNetworks)).AddSingleton<OutgoingClient>();
     }
 }

@@ -152,14 +152,11 @@ public sealed class AddressPolicyTests
     }
 
     [Fact]
-    public void An_option_that_is_no_network_is_named()
+    public void A_network_in_mapped_form_allows_the_ipv4_network()
     {
-        string[] networks = ["10.0.0.0/8", "::1/128", "127.0.0.1", "hello", "10.0.0.0/33", "::ffff:10.0.0.0/104"];
+        var policy = new AddressPolicy([IPNetwork.Parse("::ffff:10.0.0.0/104")]);
 
-        var messages = OutgoingOptions.Validate(new OutgoingOptions { AllowNetworks = networks });
-
-        Assert.Equal(4, messages.Count);
-        Assert.Contains("'127.0.0.1'", messages[0], StringComparison.Ordinal);
-        Assert.Empty(OutgoingOptions.Validate(new OutgoingOptions()));
+        Assert.True(policy.Permits("http", 80, [IPAddress.Parse("10.1.2.3"), IPAddress.Parse("::ffff:10.1.2.3")]));
+        Assert.False(policy.Allows(IPAddress.Parse("127.0.0.1")));
     }
 }
