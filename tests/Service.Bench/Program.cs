@@ -1,2 +1,26 @@
-Console.Error.WriteLine("No benchmark of that name.");
-return 2;
+using Bellhop.Bench;
+
+// bench NAME… | all: each prints its figures beside a yardstick of the same minute, as a section of RESULTS.md.
+Dictionary<string, Func<BenchHost, Task<string>>> benchmarks = new(StringComparer.Ordinal)
+{
+    ["ingest"] = PlainIngest.RunAsync,
+    ["bulk"] = BulkIngest.RunAsync,
+    ["delivery"] = DeliveryPath.RunAsync,
+    ["idle-job"] = IdleJob.RunAsync,
+};
+
+var names = args is ["all"] ? [.. benchmarks.Keys] : args;
+if (names.Length == 0 || names.Except(benchmarks.Keys).Any())
+{
+    Console.Error.WriteLine($"usage: ./dev bench all | {string.Join(" | ", benchmarks.Keys)}");
+    return 2;
+}
+
+await using var host = await BenchHost.StartAsync();
+Console.WriteLine(host.Machine());
+foreach (var name in names)
+{
+    Console.WriteLine(await benchmarks[name](host));
+}
+
+return 0;

@@ -1,0 +1,203 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using Bellhop.Infrastructure.Database;
+using Npgsql;
+
+namespace Bellhop.Bench;
+
+/// <summary>A ReadyToRun build of the service as a process of its own, on a durable PostgreSQL of its own.</summary>
+public sealed class BenchHost : IAsyncDisposable
+{
+    private readonly EmbeddedCluster _cluster;
+    private readonly Process _service;
+
+    private BenchHost(EmbeddedCluster cluster, Process service, string directory, int port)
+    {
+        (_cluster, _service, Directory, Port) = (cluster, service, directory, port);
+        Database = NpgsqlDataSource.Create(cluster.ConnectionString + ";Search Path=bellhop;Maximum Pool Size=20");
+        Key = File.ReadAllText(Path.Combine(directory, "first-key")).Trim();
+    }
+
+    public NpgsqlDataSource Database { get; }
+
+    public string ConnectionString => _cluster.ConnectionString;
+
+    public string Directory { get; }
+
+    public int Port { get; }
+
+    public string Key { get; }
+
+    public Process Service => _service;
+
+    public static async Task<BenchHost> StartAsync()
+    {
+        var root = FindRoot();
+        var state = Environment.GetEnvironmentVariable("BELLHOP_STATE") ?? Path.Combine(root, ".state");
+        var directory = Path.Combine(state, "bench");
+        if (System.IO.Directory.Exists(directory))
+        {
+            System.IO.Directory.Delete(directory, recursive: true);
+        }
+
+        System.IO.Directory.CreateDirectory(directory);
+        if (System.IO.Directory.Exists(Path.Combine(state, "pgsql")))
+        {
+            File.CreateSymbolicLink(Path.Combine(directory, "pgsql"), Path.Combine(state, "pgsql"));
+        }
+
+        var binary = Path.Combine(directory, "service");
+        Run("dotnet", $"publish {root}/Service.csproj -c Release -r linux-x64 --no-self-contained -v quiet -o {binary}", root);
+        var cluster = EmbeddedCluster.Start(directory);
+        var port = FreePort();
+        var start = new ProcessStartInfo("dotnet", $"{binary}/bellhop.dll serve") { WorkingDirectory = directory, RedirectStandardOutput = true };
+        start.Environment["Bellhop__StateDirectory"] = directory;
+        start.Environment["Bellhop__Listen"] = $"127.0.0.1:{port}";
+        start.Environment["Bellhop__InternalListen"] = $"127.0.0.1:{FreePort()}";
+        start.Environment["Bellhop__Outgoing__AllowNetworks__0"] = "127.0.0.0/8";
+        start.Environment["ConnectionStrings__Bellhop"] = cluster.ConnectionString;
+        var service = Process.Start(start)!;
+        service.OutputDataReceived += (_, _) => { };
+        service.BeginOutputReadLine();
+        await ReadyAsync(port, service);
+        return new BenchHost(cluster, service, directory, port);
+    }
+
+    /// <summary>What it ran on, for the head of a result.</summary>
+    public string Machine()
+    {
+        var cpu = File.ReadLines("/proc/cpuinfo").First(line => line.StartsWith("model name", StringComparison.Ordinal)).Split(':')[1].Trim();
+        var memory = File.ReadLines("/proc/meminfo").First().Split(':')[1].Trim();
+        return $"""
+            # {DateTime.UtcNow:yyyy-MM-dd HH:mm} UTC
+
+            {Environment.ProcessorCount} cores ({cpu}), {memory}, {Output("uname", "-sr")}, .NET {Environment.Version}, {Postgres()}.
+            Service, PostgreSQL and load generator on the same machine; fsync on; ReadyToRun build. {Output("uptime", "")}
+            """;
+    }
+
+    public string Postgres()
+    {
+        using var connection = Database.OpenConnection();
+        return $"PostgreSQL {connection.PostgreSqlVersion}";
+    }
+
+    /// <summary>The project every key of a first start belongs to.</summary>
+    public Guid DefaultProject()
+    {
+        using var command = Database.CreateCommand("SELECT id FROM projects WHERE name = 'default'");
+        return (Guid)command.ExecuteScalar()!;
+    }
+
+    public async Task<long> CountAsync(string sql)
+    {
+        await using var command = Database.CreateCommand(sql);
+        return Convert.ToInt64(await command.ExecuteScalarAsync(), CultureInfo.InvariantCulture);
+    }
+
+    public async Task ExecuteAsync(string sql)
+    {
+        await using var command = Database.CreateCommand(sql);
+        await command.ExecuteNonQueryAsync();
+    }
+
+    /// <summary>Runs pgbench with one statement for some seconds.</summary>
+    /// <returns>Transactions a second.</returns>
+    public double Pgbench(string sql, int clients, int seconds)
+    {
+        var script = Path.Combine(Directory, "pgbench.sql");
+        File.WriteAllText(script, sql.ReplaceLineEndings(" ") + ";\n");
+        var socket = new NpgsqlConnectionStringBuilder(ConnectionString).Host;
+        var output = Output(
+            Path.Combine(PostgresPrograms(), "pgbench"),
+            $"-h {socket} -U bellhop -n -M prepared -c {clients} -j 2 -T {seconds} -f {script} bellhop",
+            ("PGOPTIONS", "-c search_path=bellhop")
+        );
+        var line = output.Split('\n').Last(text => text.StartsWith("tps = ", StringComparison.Ordinal));
+        return double.Parse(line.Split(' ')[2], CultureInfo.InvariantCulture);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _service.Kill();
+        await _service.WaitForExitAsync();
+        _service.Dispose();
+        await Database.DisposeAsync();
+        NpgsqlConnection.ClearAllPools();
+        _cluster.Dispose();
+    }
+
+    private string PostgresPrograms()
+    {
+        var owned = Path.Combine(Directory, "pgsql/usr/lib/postgresql");
+        var tree = System.IO.Directory.Exists(owned) ? owned : "/usr/lib/postgresql";
+        return Path.Combine(System.IO.Directory.GetDirectories(tree).Order().Last(), "bin");
+    }
+
+    private static async Task ReadyAsync(int port, Process service)
+    {
+        using var client = new HttpClient();
+        for (var tries = 0; tries < 600 && !service.HasExited; tries++)
+        {
+            try
+            {
+                using var answer = await client.GetAsync($"http://127.0.0.1:{port}/health/ready");
+                if (answer.StatusCode == HttpStatusCode.OK)
+                {
+                    return;
+                }
+            }
+            catch (HttpRequestException)
+            {
+                // not yet
+            }
+
+            await Task.Delay(100);
+        }
+
+        throw new InvalidOperationException("The service did not become ready.");
+    }
+
+    private static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+
+    private static void Run(string program, string arguments, string directory)
+    {
+        using var process = Process.Start(new ProcessStartInfo(program, arguments) { WorkingDirectory = directory, RedirectStandardOutput = true })!;
+        process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        if (process.ExitCode != 0)
+        {
+            throw new InvalidOperationException($"{program} {arguments} ended with {process.ExitCode}");
+        }
+    }
+
+    private static string Output(string program, string arguments, params (string Name, string Value)[] environment)
+    {
+        var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true };
+        foreach (var (name, value) in environment)
+        {
+            start.Environment[name] = value;
+        }
+
+        using var process = Process.Start(start)!;
+        return process.StandardOutput.ReadToEnd().Trim();
+    }
+
+    private static string FindRoot()
+    {
+        var directory = new DirectoryInfo(AppContext.BaseDirectory);
+        while (!File.Exists(Path.Combine(directory.FullName, "Service.slnx")))
+        {
+            directory = directory.Parent ?? throw new InvalidOperationException("Run it in a checkout.");
+        }
+
+        return directory.FullName;
+    }
+}
