@@ -43,8 +43,14 @@ internal sealed class Dialer(AddressPolicy policy, TimeProvider clock)
             {
                 last = exception;
             }
-            catch (OperationCanceledException exception) when (!cancellationToken.IsCancellationRequested)
+            catch (OperationCanceledException exception)
             {
+                // The token is the handler's, which cancels when the time for connecting is over.
+                if (cancellationToken.IsCancellationRequested)
+                {
+                    throw new DialException(OutgoingErrors.ConnectTimeout, exception);
+                }
+
                 last = exception;
             }
         }

@@ -91,6 +91,20 @@ public sealed class OutgoingClientTests : IDisposable
     }
 
     [Fact]
+    public async Task A_connection_that_takes_too_long_is_connect_timeout()
+    {
+        var dialer = new Dialer(new AddressPolicy(LoopbackNetworks), TimeProvider.System);
+        using var over = new CancellationTokenSource();
+        await over.CancelAsync();
+
+        var error = await Assert.ThrowsAsync<DialException>(() =>
+            dialer.ConnectAnyAsync([IPAddress.Loopback], FreePort(), over.Token)
+        );
+
+        Assert.Equal(OutgoingErrors.ConnectTimeout, error.Code);
+    }
+
+    [Fact]
     public async Task A_port_where_nothing_listens_is_connect_failed()
     {
         var port = FreePort();
