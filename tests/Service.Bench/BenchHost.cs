@@ -49,10 +49,18 @@ public sealed class BenchHost : IAsyncDisposable
         }
 
         var binary = Path.Combine(directory, "service");
-        Run("dotnet", $"publish {root}/Service.csproj -c Release -r linux-x64 --no-self-contained -v quiet -o {binary}", root);
+        Run(
+            "dotnet",
+            $"publish {root}/Service.csproj -c Release -r linux-x64 --no-self-contained -v quiet -o {binary}",
+            root
+        );
         var cluster = EmbeddedCluster.Start(directory);
         var port = FreePort();
-        var start = new ProcessStartInfo("dotnet", $"{binary}/bellhop.dll serve") { WorkingDirectory = directory, RedirectStandardOutput = true };
+        var start = new ProcessStartInfo("dotnet", $"{binary}/bellhop.dll serve")
+        {
+            WorkingDirectory = directory,
+            RedirectStandardOutput = true,
+        };
         start.Environment["Bellhop__StateDirectory"] = directory;
         start.Environment["Bellhop__Listen"] = $"127.0.0.1:{port}";
         start.Environment["Bellhop__InternalListen"] = $"127.0.0.1:{FreePort()}";
@@ -68,13 +76,22 @@ public sealed class BenchHost : IAsyncDisposable
     /// <summary>What it ran on, for the head of a result.</summary>
     public string Machine()
     {
-        var cpu = File.ReadLines("/proc/cpuinfo").First(line => line.StartsWith("model name", StringComparison.Ordinal)).Split(':')[1].Trim();
+        var cpu = File.ReadLines("/proc/cpuinfo")
+            .First(line => line.StartsWith("model name", StringComparison.Ordinal))
+            .Split(':')[1]
+            .Trim();
         var memory = File.ReadLines("/proc/meminfo").First().Split(':')[1].Trim();
         return $"""
             # {DateTime.UtcNow:yyyy-MM-dd HH:mm} UTC
 
-            {Environment.ProcessorCount} cores ({cpu}), {memory}, {Output("uname", "-sr")}, .NET {Environment.Version}, {Postgres()}.
-            Service, PostgreSQL and load generator on the same machine; fsync on; ReadyToRun build. {Output("uptime", "")}
+            {Environment.ProcessorCount} cores ({cpu}), {memory}, {Output(
+                "uname",
+                "-sr"
+            )}, .NET {Environment.Version}, {Postgres()}.
+            Service, PostgreSQL and load generator on the same machine; fsync on; ReadyToRun build. {Output(
+                "uptime",
+                ""
+            )}
             """;
     }
 
@@ -169,7 +186,9 @@ public sealed class BenchHost : IAsyncDisposable
 
     private static void Run(string program, string arguments, string directory)
     {
-        using var process = Process.Start(new ProcessStartInfo(program, arguments) { WorkingDirectory = directory, RedirectStandardOutput = true })!;
+        using var process = Process.Start(
+            new ProcessStartInfo(program, arguments) { WorkingDirectory = directory, RedirectStandardOutput = true }
+        )!;
         process.StandardOutput.ReadToEnd();
         process.WaitForExit();
         if (process.ExitCode != 0)

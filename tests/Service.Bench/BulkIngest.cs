@@ -12,7 +12,9 @@ public static class BulkIngest
 
     public static async Task<string> RunAsync(BenchHost host)
     {
-        await host.ExecuteAsync("CREATE TABLE IF NOT EXISTS bench_events (id uuid PRIMARY KEY, type text, source text, event_id text, data json)");
+        await host.ExecuteAsync(
+            "CREATE TABLE IF NOT EXISTS bench_events (id uuid PRIMARY KEY, type text, source text, event_id text, data json)"
+        );
         const string yardstick = """
             INSERT INTO bench_events SELECT new_id(), 'order.created', 'bench', gen_random_uuid()::text,
             '{"order":1,"customer":"acme","total":129.95}'::json FROM generate_series(1, 100)
@@ -37,10 +39,20 @@ public static class BulkIngest
 
             | | events a second (3 × {Seconds} s) | median |
             | --- | --- | --- |
-            | service | {string.Join(", ", subject.Select(one => $"{PerRequest * one.PerSecond:F0}"))} | **{rate:F0}**, a request p50 {Load.Median(subject.Select(one => one.P50)):F1} ms, p99 {Load.Median(subject.Select(one => one.P99)):F1} ms |
-            | pgbench, 100 rows into a bare table with one index | {string.Join(", ", pgbench.Select(one => $"{one:F0}"))} | {floor:F0} |
+            | service | {string.Join(
+                ", ",
+                subject.Select(one => $"{PerRequest * one.PerSecond:F0}")
+            )} | **{rate:F0}**, a request p50 {Load.Median(subject.Select(one => one.P50)):F1} ms, p99 {Load.Median(
+                subject.Select(one => one.P99)
+            ):F1} ms |
+            | pgbench, 100 rows into a bare table with one index | {string.Join(
+                ", ",
+                pgbench.Select(one => $"{one:F0}")
+            )} | {floor:F0} |
 
-            Ratio {rate / floor:F2} (bar 40,000/s); load generator {Load.Median(subject.Select(one => one.ClientCores)):F2} cores; {subject.Sum(one => one.Unexpected)} unexpected answers.
+            Ratio {rate / floor:F2} (bar 40,000/s); load generator {Load.Median(
+                subject.Select(one => one.ClientCores)
+            ):F2} cores; {subject.Sum(one => one.Unexpected)} unexpected answers.
             """
         );
     }
@@ -48,7 +60,14 @@ public static class BulkIngest
     private static Task<Load.Result> SendAsync(BenchHost host, int seconds)
     {
         var run = Guid.NewGuid().ToString("N")[..8];
-        return Load.RunAsync(host, "/v1/events/batch", Connections, seconds, 202, (connection, request) => Body($"{run}-{connection}-{request}"));
+        return Load.RunAsync(
+            host,
+            "/v1/events/batch",
+            Connections,
+            seconds,
+            202,
+            (connection, request) => Body($"{run}-{connection}-{request}")
+        );
     }
 
     private static string Body(string prefix)

@@ -11,7 +11,14 @@ public static class Load
 {
     /// <param name="PerSecond">Answers with the expected status.</param>
     /// <param name="ClientCores">What the load generator itself used of the machine.</param>
-    public sealed record Result(double PerSecond, double P50, double P95, double P99, int Unexpected, double ClientCores);
+    public sealed record Result(
+        double PerSecond,
+        double P50,
+        double P95,
+        double P99,
+        int Unexpected,
+        double ClientCores
+    );
 
     /// <summary>Sends for some seconds from some connections.</summary>
     /// <param name="body">Makes the body of the n-th request of a connection.</param>
@@ -24,12 +31,15 @@ public static class Load
         Func<int, int, string> body
     )
     {
-        var head = $"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {host.Key}\r\nContent-Type: application/json\r\nContent-Length: ";
+        var head =
+            $"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {host.Key}\r\nContent-Type: application/json\r\nContent-Length: ";
         var until = Stopwatch.GetTimestamp() + (seconds * Stopwatch.Frequency);
         var cpu = Process.GetCurrentProcess().TotalProcessorTime;
         var watch = Stopwatch.StartNew();
         var all = await Task.WhenAll(
-            Enumerable.Range(0, connections).Select(number => Task.Run(() => ConnectionAsync(host.Port, head, number, until, expect, body)))
+            Enumerable
+                .Range(0, connections)
+                .Select(number => Task.Run(() => ConnectionAsync(host.Port, head, number, until, expect, body)))
         );
         var elapsed = watch.Elapsed.TotalSeconds;
         var used = (Process.GetCurrentProcess().TotalProcessorTime - cpu).TotalSeconds;
@@ -45,7 +55,8 @@ public static class Load
     }
 
     /// <summary>A quantile of sorted milliseconds.</summary>
-    public static double At(double[] sorted, double part) => sorted.Length == 0 ? 0 : sorted[(int)Math.Min(sorted.Length - 1, sorted.Length * part)];
+    public static double At(double[] sorted, double part) =>
+        sorted.Length == 0 ? 0 : sorted[(int)Math.Min(sorted.Length - 1, sorted.Length * part)];
 
     public static double Median(IEnumerable<double> values)
     {

@@ -34,10 +34,20 @@ public static class PlainIngest
 
             | | per second (3 × {Seconds} s) | median |
             | --- | --- | --- |
-            | service | {string.Join(", ", subject.Select(one => $"{one.PerSecond:F0}"))} | **{rate:F0}**, p50 {Load.Median(subject.Select(one => one.P50)):F1} ms, p99 {Load.Median(subject.Select(one => one.P99)):F1} ms |
-            | pgbench, the same SQL, a commit each | {string.Join(", ", pgbench.Select(one => $"{one:F0}"))} | {floor:F0} |
+            | service | {string.Join(
+                ", ",
+                subject.Select(one => $"{one.PerSecond:F0}")
+            )} | **{rate:F0}**, p50 {Load.Median(subject.Select(one => one.P50)):F1} ms, p99 {Load.Median(
+                subject.Select(one => one.P99)
+            ):F1} ms |
+            | pgbench, the same SQL, a commit each | {string.Join(
+                ", ",
+                pgbench.Select(one => $"{one:F0}")
+            )} | {floor:F0} |
 
-            Ratio {rate / floor:F2} (bar 0.6, 8,000/s, p99 25 ms); load generator {Load.Median(subject.Select(one => one.ClientCores)):F2} cores; {subject.Sum(one => one.Unexpected)} unexpected answers.
+            Ratio {rate / floor:F2} (bar 0.6, 8,000/s, p99 25 ms); load generator {Load.Median(
+                subject.Select(one => one.ClientCores)
+            ):F2} cores; {subject.Sum(one => one.Unexpected)} unexpected answers.
             """
         );
     }
@@ -76,6 +86,10 @@ public static class PlainIngest
             ["RulesVersions"] = "ARRAY[9223372036854775807]",
             ["OverBudgets"] = "ARRAY[false]",
         };
-        return Regex.Replace(sql, @"(?<!:)@(\w+)", match => values.GetValueOrDefault(match.Groups[1].Value, "ARRAY[NULL]"));
+        return Regex.Replace(
+            sql,
+            @"(?<!:)@(\w+)",
+            match => values.GetValueOrDefault(match.Groups[1].Value, "ARRAY[NULL]")
+        );
     }
 }

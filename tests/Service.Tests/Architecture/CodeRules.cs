@@ -12,18 +12,30 @@ public sealed class CodeRules
     {
         string[] clocks =
         [
-            "System.DateTime::get_UtcNow", "System.DateTime::get_Now", "System.DateTime::get_Today",
-            "System.DateTimeOffset::get_UtcNow", "System.DateTimeOffset::get_Now", "System.Threading.Thread::Sleep",
+            "System.DateTime::get_UtcNow",
+            "System.DateTime::get_Now",
+            "System.DateTime::get_Today",
+            "System.DateTimeOffset::get_UtcNow",
+            "System.DateTimeOffset::get_Now",
+            "System.Threading.Thread::Sleep",
         ];
 
         // the embedded server is started before there is a host to ask for a clock
-        AssertUsedOnlyBy(clocks, "Bellhop.Infrastructure.Database.EmbeddedCluster", "Bellhop.Infrastructure.Database.ServerPrograms");
+        AssertUsedOnlyBy(
+            clocks,
+            "Bellhop.Infrastructure.Database.EmbeddedCluster",
+            "Bellhop.Infrastructure.Database.ServerPrograms"
+        );
     }
 
     [Fact]
     public void Requests_leave_through_Outgoing_only() =>
         AssertUsedOnlyBy(
-            ["System.Net.Http.HttpClient::.ctor", "System.Net.Http.SocketsHttpHandler::.ctor", "System.Net.Http.HttpMessageInvoker::.ctor"],
+            [
+                "System.Net.Http.HttpClient::.ctor",
+                "System.Net.Http.SocketsHttpHandler::.ctor",
+                "System.Net.Http.HttpMessageInvoker::.ctor",
+            ],
             "Bellhop.Infrastructure.Outgoing.",
             // asks this very service on its internal port
             "Bellhop.Features.System.GetHealth"
@@ -32,7 +44,11 @@ public sealed class CodeRules
     [Fact]
     public void Migrations_are_numbered_once_and_without_gaps()
     {
-        var files = Directory.GetFiles(Path.Combine(Checkout.Root, "migrations"), "*.sql").Select(path => Path.GetFileName(path)!).Order(StringComparer.Ordinal).ToArray();
+        var files = Directory
+            .GetFiles(Path.Combine(Checkout.Root, "migrations"), "*.sql")
+            .Select(path => Path.GetFileName(path)!)
+            .Order(StringComparer.Ordinal)
+            .ToArray();
 
         Assert.NotEmpty(files);
         Assert.All(files, file => Assert.Matches("^[0-9]{4}_[a-z0-9_]+\\.sql$", file));
@@ -51,7 +67,10 @@ public sealed class CodeRules
             {
                 var lines = File.ReadAllLines(file);
                 var isSlice = lines.Any(line => Regex.IsMatch(line, @"^\s+internal sealed class Handler\b"));
-                Assert.True(lines.Length <= (isSlice ? 200 : 400), $"{Path.GetFileName(file)} has {lines.Length} lines");
+                Assert.True(
+                    lines.Length <= (isSlice ? 200 : 400),
+                    $"{Path.GetFileName(file)} has {lines.Length} lines"
+                );
             }
         );
     }
@@ -59,7 +78,12 @@ public sealed class CodeRules
     private static void AssertUsedOnlyBy(string[] members, params string[] allowed)
     {
         var users = CompiledCode
-            .Types.SelectMany(type => CompiledCode.MembersUsed(type).Intersect(members).Select(member => $"{CompiledCode.Outermost(type).FullName} uses {member}"))
+            .Types.SelectMany(type =>
+                CompiledCode
+                    .MembersUsed(type)
+                    .Intersect(members)
+                    .Select(member => $"{CompiledCode.Outermost(type).FullName} uses {member}")
+            )
             .Distinct()
             .ToArray();
 

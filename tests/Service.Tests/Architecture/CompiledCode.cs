@@ -9,20 +9,25 @@ internal static class CompiledCode
         AssemblyDefinition.ReadAssembly(typeof(Program).Assembly.Location)
     );
 
-    public static IReadOnlyList<TypeDefinition> Types { get; } = [.. Assembly.Value.MainModule.Types.SelectMany(WithNested)];
+    public static IReadOnlyList<TypeDefinition> Types { get; } =
+    [.. Assembly.Value.MainModule.Types.SelectMany(WithNested)];
 
     /// <summary>Every type that names another one of the service, by their outermost types.</summary>
     public static IReadOnlyList<Edge> Edges { get; } =
-        [
-            .. Types
-                .SelectMany(type => References(type).Select(reference => new Edge(Place.Of(Outermost(type)), Place.Of(Outermost(reference)))))
-                .Where(edge => edge.From != edge.To && edge.To.IsInService)
-                .Distinct(),
-        ];
+    [
+        .. Types
+            .SelectMany(type =>
+                References(type)
+                    .Select(reference => new Edge(Place.Of(Outermost(type)), Place.Of(Outermost(reference))))
+            )
+            .Where(edge => edge.From != edge.To && edge.To.IsInService)
+            .Distinct(),
+    ];
 
     /// <summary>Every method or field of another assembly that a method of the type uses, as <c>Namespace.Type::Member</c>.</summary>
     public static IEnumerable<string> MembersUsed(TypeDefinition type) =>
-        type.Methods.Where(method => method.HasBody)
+        type
+            .Methods.Where(method => method.HasBody)
             .SelectMany(method => method.Body.Instructions)
             .Select(instruction => instruction.Operand)
             .OfType<MemberReference>()
@@ -85,7 +90,8 @@ internal static class CompiledCode
             var feature = type.Namespace.StartsWith("Bellhop.Features.", StringComparison.Ordinal)
                 ? type.Namespace.Split('.')[2]
                 : null;
-            var isSlice = feature is not null && type.Resolve()?.NestedTypes.Any(nested => nested.Name == "Handler") == true;
+            var isSlice =
+                feature is not null && type.Resolve()?.NestedTypes.Any(nested => nested.Name == "Handler") == true;
             return new Place(type.Namespace, type.Name, feature, isSlice ? type.Name : null);
         }
     }

@@ -16,7 +16,8 @@ public sealed class DependencyRules
     ];
 
     [Fact]
-    public void The_scan_sees_the_service() => Assert.True(CompiledCode.Edges.Count > 100, $"{CompiledCode.Edges.Count} edges");
+    public void The_scan_sees_the_service() =>
+        Assert.True(CompiledCode.Edges.Count > 100, $"{CompiledCode.Edges.Count} edges");
 
     [Fact]
     public void Infrastructure_knows_no_feature() =>

@@ -12,14 +12,29 @@ public sealed class SliceRules
 
     private static readonly string[] Order =
     [
-        "Endpoint", "Beat", "Consumer", "Verb", "Command", "Query", "Response", "Report", "Validator", "Handler", "Sql",
+        "Endpoint",
+        "Beat",
+        "Consumer",
+        "Verb",
+        "Command",
+        "Query",
+        "Response",
+        "Report",
+        "Validator",
+        "Handler",
+        "Sql",
     ];
 
     private static readonly Assembly Service = typeof(Program).Assembly;
 
     private static readonly Type[] Slices =
     [
-        .. Service.GetTypes().Where(type => !type.IsNested && type.GetNestedType("Handler", BindingFlags.Public | BindingFlags.NonPublic) is not null),
+        .. Service
+            .GetTypes()
+            .Where(type =>
+                !type.IsNested
+                && type.GetNestedType("Handler", BindingFlags.Public | BindingFlags.NonPublic) is not null
+            ),
     ];
 
     public static TheoryData<string> SliceNames => [.. Slices.Select(slice => slice.FullName!)];
@@ -69,7 +84,10 @@ public sealed class SliceRules
     [Fact]
     public void A_validator_checks_the_request_of_its_own_slice()
     {
-        var validators = Service.GetTypes().Where(type => typeof(IValidator).IsAssignableFrom(type) && !type.IsAbstract).ToArray();
+        var validators = Service
+            .GetTypes()
+            .Where(type => typeof(IValidator).IsAssignableFrom(type) && !type.IsAbstract)
+            .ToArray();
 
         Assert.NotEmpty(validators);
         Assert.All(
@@ -85,8 +103,26 @@ public sealed class SliceRules
     [Fact]
     public void No_type_is_named_after_nothing()
     {
-        string[] empty = ["Manager", "Helper", "Helpers", "Util", "Utils", "Service", "Services", "Base", "Common", "Shared", "Core", "Models", "Extensions"];
-        var types = Service.GetTypes().Where(type => type.Namespace?.StartsWith("Bellhop", StringComparison.Ordinal) == true).ToArray();
+        string[] empty =
+        [
+            "Manager",
+            "Helper",
+            "Helpers",
+            "Util",
+            "Utils",
+            "Service",
+            "Services",
+            "Base",
+            "Common",
+            "Shared",
+            "Core",
+            "Models",
+            "Extensions",
+        ];
+        var types = Service
+            .GetTypes()
+            .Where(type => type.Namespace?.StartsWith("Bellhop", StringComparison.Ordinal) == true)
+            .ToArray();
 
         Assert.NotEmpty(types);
         Assert.DoesNotContain(types, type => empty.Any(word => type.Name.EndsWith(word, StringComparison.Ordinal)));
@@ -95,7 +131,8 @@ public sealed class SliceRules
 
     private static bool IsHandler(Type type) =>
         type is { IsAbstract: false, IsInterface: false }
-        && type.GetInterfaces().Any(of => of.IsGenericType && of.GetGenericTypeDefinition() == typeof(IRequestHandler<,>));
+        && type.GetInterfaces()
+            .Any(of => of.IsGenericType && of.GetGenericTypeDefinition() == typeof(IRequestHandler<,>));
 
     private static string[] Written(Type slice) =>
         [

@@ -26,7 +26,9 @@ public sealed class EffectSink : IAsyncDisposable
 
     public ConcurrentQueue<string> Faults { get; } = new();
 
-    public string Url => _app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First() + "/hook";
+    public string Url =>
+        _app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First()
+        + "/hook";
 
     public static async Task<EffectSink> StartAsync()
     {

@@ -107,7 +107,9 @@ public sealed class KillTests : IAsyncLifetime
 
     private async Task KillAsync(int kills, int events)
     {
-        var seed = Environment.GetEnvironmentVariable("BELLHOP_SEED") is { } given ? int.Parse(given, null) : Random.Shared.Next();
+        var seed = Environment.GetEnvironmentVariable("BELLHOP_SEED") is { } given
+            ? int.Parse(given, null)
+            : Random.Shared.Next();
         TestContext.Current.SendDiagnosticMessage($"seed {seed}");
         var random = new Random(seed);
         await using var service = new ServiceProcess(_state, _cluster.ConnectionString);
@@ -122,7 +124,11 @@ public sealed class KillTests : IAsyncLifetime
         for (var kill = 1; kill <= kills; kill++)
         {
             var reached = events * kill / (kills + 1);
-            await Eventually.BeTrueAsync(() => Task.FromResult(ledger.Acknowledged.Count >= reached || sending.IsCompleted), "events are taken", TimeSpan.FromMinutes(2));
+            await Eventually.BeTrueAsync(
+                () => Task.FromResult(ledger.Acknowledged.Count >= reached || sending.IsCompleted),
+                "events are taken",
+                TimeSpan.FromMinutes(2)
+            );
             await Task.Delay(random.Next(0, 200), TestContext.Current.CancellationToken);
             await service.KillAsync();
             await service.ServeAsync();

@@ -10,8 +10,7 @@ public sealed class Ledger : IDisposable
     private readonly FileStream _file;
     private readonly Lock _writing = new();
 
-    public Ledger(string path) =>
-        _file = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.Read);
+    public Ledger(string path) => _file = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.Read);
 
     /// <summary>The sender's id of each acknowledged call, and the service's id of it.</summary>
     public ConcurrentDictionary<string, Guid> Acknowledged { get; } = new(StringComparer.Ordinal);

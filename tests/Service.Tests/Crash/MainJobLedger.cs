@@ -12,7 +12,13 @@ namespace Bellhop.Tests.Crash;
 /// Sends events to a service that is killed meanwhile, then joins three books: what the client was answered, what the database
 /// holds, and what the receiver got.
 /// </summary>
-internal sealed class MainJobLedger(ServiceProcess service, NpgsqlDataSource database, EffectSink sink, Ledger ledger, int seed)
+internal sealed class MainJobLedger(
+    ServiceProcess service,
+    NpgsqlDataSource database,
+    EffectSink sink,
+    Ledger ledger,
+    int seed
+)
 {
     private const string Source = "ledger";
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web);
@@ -29,7 +35,13 @@ internal sealed class MainJobLedger(ServiceProcess service, NpgsqlDataSource dat
                 name = "sink",
                 url = sink.Url,
                 event_types = new[] { "order.done" },
-                retry = new { max_attempts = 50, strategy = "linear", initial_seconds = 0.2, max_seconds = 1 },
+                retry = new
+                {
+                    max_attempts = 50,
+                    strategy = "linear",
+                    initial_seconds = 0.2,
+                    max_seconds = 1,
+                },
             }
         );
         sink.Expect(endpoint.GetProperty("secret").GetString()!);
@@ -42,9 +54,25 @@ internal sealed class MainJobLedger(ServiceProcess service, NpgsqlDataSource dat
                 on = new { type = new[] { "order.created" } },
                 steps = new object[]
                 {
-                    new { id = "note", uses = "set", with = new { number = "${event.data.number}" } },
-                    new { id = "work", uses = "job", @if = "event.data.number % 5 == 0", with = new { kind = "noop", args = new { } } },
-                    new { id = "tell", uses = "emit", with = new { type = "order.done", data = new { number = "${steps.note.output.number}" } } },
+                    new
+                    {
+                        id = "note",
+                        uses = "set",
+                        with = new { number = "${event.data.number}" },
+                    },
+                    new
+                    {
+                        id = "work",
+                        uses = "job",
+                        @if = "event.data.number % 5 == 0",
+                        with = new { kind = "noop", args = new { } },
+                    },
+                    new
+                    {
+                        id = "tell",
+                        uses = "emit",
+                        with = new { type = "order.done", data = new { number = "${steps.note.output.number}" } },
+                    },
                 },
             }
         );
@@ -55,14 +83,20 @@ internal sealed class MainJobLedger(ServiceProcess service, NpgsqlDataSource dat
     {
         var next = -1;
         await Task.WhenAll(
-            Enumerable.Range(0, clients).Select(async _ =>
-            {
-                using var client = service.NewClient();
-                for (var number = Interlocked.Increment(ref next); number < events; number = Interlocked.Increment(ref next))
+            Enumerable
+                .Range(0, clients)
+                .Select(async _ =>
                 {
-                    await SendOneAsync(client, number, cancellationToken);
-                }
-            })
+                    using var client = service.NewClient();
+                    for (
+                        var number = Interlocked.Increment(ref next);
+                        number < events;
+                        number = Interlocked.Increment(ref next)
+                    )
+                    {
+                        await SendOneAsync(client, number, cancellationToken);
+                    }
+                })
         );
     }
 
@@ -78,12 +112,21 @@ internal sealed class MainJobLedger(ServiceProcess service, NpgsqlDataSource dat
             )
         ).ToArray();
 
-        Assert.True(events == ledger.Acknowledged.Count, $"seed {seed}: {ledger.Acknowledged.Count} of {events} were acknowledged");
+        Assert.True(
+            events == ledger.Acknowledged.Count,
+            $"seed {seed}: {ledger.Acknowledged.Count} of {events} were acknowledged"
+        );
         Assert.Equal(events, stored.Length); // none missing, none twice
         Assert.All(stored, row => Assert.Equal(ledger.Acknowledged[row.EventId], row.Id));
-        Assert.Equal(events, await CountAsync(connection, "SELECT count(*) FROM bellhop.runs WHERE state = 'succeeded'"));
+        Assert.Equal(
+            events,
+            await CountAsync(connection, "SELECT count(*) FROM bellhop.runs WHERE state = 'succeeded'")
+        );
         Assert.Equal(0, await CountAsync(connection, "SELECT count(*) FROM bellhop.runs WHERE state <> 'succeeded'"));
-        Assert.Equal(events, await CountAsync(connection, "SELECT count(*) FROM bellhop.events WHERE type = 'order.done'"));
+        Assert.Equal(
+            events,
+            await CountAsync(connection, "SELECT count(*) FROM bellhop.events WHERE type = 'order.done'")
+        );
         await CheckDeliveriesAsync(connection, events);
         Assert.Empty(sink.Faults);
     }
@@ -91,14 +134,19 @@ internal sealed class MainJobLedger(ServiceProcess service, NpgsqlDataSource dat
     private async Task CheckDeliveriesAsync(NpgsqlConnection connection, int events)
     {
         var deliveries = (
-            await connection.QueryAsync<(Guid Id, string State, long Sequence)>("SELECT id, state, sequence FROM bellhop.deliveries")
+            await connection.QueryAsync<(Guid Id, string State, long Sequence)>(
+                "SELECT id, state, sequence FROM bellhop.deliveries"
+            )
         ).ToArray();
 
         Assert.Equal(events, deliveries.Length);
         Assert.All(deliveries, delivery => Assert.Equal("succeeded", delivery.State));
         Assert.All(deliveries, delivery => Assert.Equal(delivery.Sequence, sink.Sequences[delivery.Id]));
         Assert.Equal(deliveries.Select(delivery => delivery.Id).Order(), sink.Received.Keys.Order());
-        Assert.Equal(Enumerable.Range(1, events).Select(number => (long)number), deliveries.Select(delivery => delivery.Sequence).Order());
+        Assert.Equal(
+            Enumerable.Range(1, events).Select(number => (long)number),
+            deliveries.Select(delivery => delivery.Sequence).Order()
+        );
     }
 
     private async Task<long> OpenWorkAsync()
@@ -125,7 +173,13 @@ internal sealed class MainJobLedger(ServiceProcess service, NpgsqlDataSource dat
             {
                 using var answer = await client.PostAsJsonAsync(
                     "/v1/events",
-                    new { type = "order.created", source = Source, id, data = new { number } },
+                    new
+                    {
+                        type = "order.created",
+                        source = Source,
+                        id,
+                        data = new { number },
+                    },
                     cancellationToken
                 );
                 if (answer.StatusCode == HttpStatusCode.Accepted)
@@ -135,9 +189,15 @@ internal sealed class MainJobLedger(ServiceProcess service, NpgsqlDataSource dat
                     return;
                 }
 
-                Assert.True(answer.StatusCode == HttpStatusCode.ServiceUnavailable, $"{answer.StatusCode} {await answer.Content.ReadAsStringAsync(cancellationToken)}");
+                Assert.True(
+                    answer.StatusCode == HttpStatusCode.ServiceUnavailable,
+                    $"{answer.StatusCode} {await answer.Content.ReadAsStringAsync(cancellationToken)}"
+                );
             }
-            catch (Exception exception) when (exception is HttpRequestException or IOException or TaskCanceledException && !cancellationToken.IsCancellationRequested)
+            catch (Exception exception)
+                when (exception is HttpRequestException or IOException or TaskCanceledException
+                    && !cancellationToken.IsCancellationRequested
+                )
             {
                 ledger.NoAnswer(id);
             }
@@ -146,7 +206,8 @@ internal sealed class MainJobLedger(ServiceProcess service, NpgsqlDataSource dat
         }
     }
 
-    private static Task<long> CountAsync(NpgsqlConnection connection, string sql) => connection.QuerySingleAsync<long>(sql);
+    private static Task<long> CountAsync(NpgsqlConnection connection, string sql) =>
+        connection.QuerySingleAsync<long>(sql);
 
     private static async Task<JsonElement> PostAsync(HttpClient client, string path, object body)
     {

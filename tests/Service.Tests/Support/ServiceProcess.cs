@@ -15,7 +15,11 @@ public sealed class ServiceProcess : IAsyncDisposable
     private readonly ConcurrentQueue<string> _output = new();
     private Process? _process;
 
-    public ServiceProcess(string stateDirectory, string connectionString, IReadOnlyDictionary<string, string>? more = null)
+    public ServiceProcess(
+        string stateDirectory,
+        string connectionString,
+        IReadOnlyDictionary<string, string>? more = null
+    )
     {
         (StateDirectory, Port, InternalPort) = (stateDirectory, FreePort(), FreePort());
         _environment = new Dictionary<string, string>
