@@ -28,7 +28,18 @@ public static class DeliveryPath
         var url = receiver.Urls.First() + "/hook";
         using var client = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{host.Port}") };
         client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", host.Key);
-        using (var made = await client.PostAsJsonAsync("/v1/webhook-endpoints", new { name = "bench", url, event_types = new[] { "bench.tick" }, concurrency = 32 }))
+        using (
+            var made = await client.PostAsJsonAsync(
+                "/v1/webhook-endpoints",
+                new
+                {
+                    name = "bench",
+                    url,
+                    event_types = new[] { "bench.tick" },
+                    concurrency = 32,
+                }
+            )
+        )
         {
             made.EnsureSuccessStatusCode();
         }
@@ -51,11 +62,19 @@ public static class DeliveryPath
 
             | | p50 | p95 | p99 |
             | --- | --- | --- | --- |
-            | from sending POST /v1/events to the receiver's first line | {Load.At(latencies, 0.5):F1} ms | **{Load.At(latencies, 0.95):F1} ms** | {Load.At(latencies, 0.99):F1} ms |
-            | a bare HttpClient posting to the same receiver at the same rate | {Load.At(bare, 0.5):F1} ms | {Load.At(bare, 0.95):F1} ms | {Load.At(bare, 0.99):F1} ms |
+            | from sending POST /v1/events to the receiver's first line | {Load.At(latencies, 0.5):F1} ms | **{Load.At(
+                latencies,
+                0.95
+            ):F1} ms** | {Load.At(latencies, 0.99):F1} ms |
+            | a bare HttpClient posting to the same receiver at the same rate | {Load.At(bare, 0.5):F1} ms | {Load.At(
+                bare,
+                0.95
+            ):F1} ms | {Load.At(bare, 0.99):F1} ms |
 
-            {sent.Count} events, all delivered; **{(double)statements / sent.Count:F1}** statements an event (bar 12; p95 bar 100 ms).
-            Sustained: {Burst} events published in batches were at the receiver after {Burst / burst:F1} s: **{burst:F0}** deliveries a second (bar 1,000).
+            {sent.Count} events, all delivered; **{(double)statements
+                / sent.Count:F1}** statements an event (bar 12; p95 bar 100 ms).
+            Sustained: {Burst} events published in batches were at the receiver after {Burst
+                / burst:F1} s: **{burst:F0}** deliveries a second (bar 1,000).
             """
         );
     }
@@ -66,14 +85,17 @@ public static class DeliveryPath
         builder.Logging.ClearProviders();
         var app = builder.Build();
         app.Urls.Add("http://127.0.0.1:0");
-        app.MapPost("/hook", async (HttpRequest request) =>
-        {
-            var at = Milliseconds();
-            using var body = await JsonDocument.ParseAsync(request.Body);
-            Arrived[body.RootElement.GetProperty("id").GetString()!] = at;
-            Interlocked.Increment(ref _count);
-            return Results.NoContent();
-        });
+        app.MapPost(
+            "/hook",
+            async (HttpRequest request) =>
+            {
+                var at = Milliseconds();
+                using var body = await JsonDocument.ParseAsync(request.Body);
+                Arrived[body.RootElement.GetProperty("id").GetString()!] = at;
+                Interlocked.Increment(ref _count);
+                return Results.NoContent();
+            }
+        );
         await app.StartAsync();
         return app;
     }
@@ -103,7 +125,16 @@ public static class DeliveryPath
 
     private static async Task PublishAsync(HttpClient client, string id)
     {
-        using var answer = await client.PostAsJsonAsync("/v1/events", new { type = "bench.tick", source = "bench", id, data = new { n = 1 } });
+        using var answer = await client.PostAsJsonAsync(
+            "/v1/events",
+            new
+            {
+                type = "bench.tick",
+                source = "bench",
+                id,
+                data = new { n = 1 },
+            }
+        );
         answer.EnsureSuccessStatusCode();
     }
 
@@ -137,7 +168,14 @@ public static class DeliveryPath
         for (var batch = 0; batch < Burst / 500; batch++)
         {
             var body = new StringBuilder("{\"events\":[");
-            body.AppendJoin(',', Enumerable.Range(0, 500).Select(n => $$"""{"type":"bench.tick","source":"burst","id":"b-{{batch}}-{{n}}","data":{"n":{{n}}}}"""));
+            body.AppendJoin(
+                ',',
+                Enumerable
+                    .Range(0, 500)
+                    .Select(n =>
+                        $$$"""{"type":"bench.tick","source":"burst","id":"b-{{{batch}}}-{{{n}}}","data":{"n":{{{n}}}}}"""
+                    )
+            );
             using var content = new StringContent(body.Append("]}").ToString(), Encoding.UTF8, "application/json");
             using var answer = await client.PostAsync(new Uri("/v1/events/batch", UriKind.Relative), content);
             answer.EnsureSuccessStatusCode();
@@ -153,7 +191,11 @@ public static class DeliveryPath
 
     private static async Task ArriveAsync(string run, int count)
     {
-        for (var tries = 0; tries < 1000 && Arrived.Keys.Count(id => id.StartsWith(run, StringComparison.Ordinal)) < count; tries++)
+        for (
+            var tries = 0;
+            tries < 1000 && Arrived.Keys.Count(id => id.StartsWith(run, StringComparison.Ordinal)) < count;
+            tries++
+        )
         {
             await Task.Delay(20);
         }

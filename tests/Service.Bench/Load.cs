@@ -112,7 +112,7 @@ public static class Load
             have += read;
             if (IsWhole(buffer.AsSpan(0, have)))
             {
-                Utf8Parser.TryParse(buffer.AsSpan(9, 3), out int status, out _);
+                _ = Utf8Parser.TryParse(buffer.AsSpan(9, 3), out int status, out _);
                 return status;
             }
         }
@@ -129,7 +129,7 @@ public static class Load
         var at = answer.IndexOf("Content-Length: "u8);
         if (at >= 0 && at < end)
         {
-            Utf8Parser.TryParse(answer[(at + 16)..], out int length, out _);
+            _ = Utf8Parser.TryParse(answer[(at + 16)..], out int length, out _);
             return answer.Length >= end + 4 + length;
         }
 

@@ -15,9 +15,25 @@ public sealed partial class StatementRules(ServiceFixture service)
 
     private static readonly string[] ProjectTables =
     [
-        "api_keys", "events", "event_keys", "unrouted_events", "sources", "source_rejections", "queues", "jobs", "job_history",
-        "job_attempts", "automations", "automation_versions", "runs", "run_steps", "webhook_endpoints", "delivery_sequences",
-        "deliveries", "delivery_attempts", "rules_versions",
+        "api_keys",
+        "events",
+        "event_keys",
+        "unrouted_events",
+        "sources",
+        "source_rejections",
+        "queues",
+        "jobs",
+        "job_history",
+        "job_attempts",
+        "automations",
+        "automation_versions",
+        "runs",
+        "run_steps",
+        "webhook_endpoints",
+        "delivery_sequences",
+        "deliveries",
+        "delivery_attempts",
+        "rules_versions",
     ];
 
     public static TheoryData<string> Names => [.. All().Select(statement => statement.Name)];
@@ -45,7 +61,9 @@ public sealed partial class StatementRules(ServiceFixture service)
     public void A_statement_on_rows_of_a_project_names_the_project(string name)
     {
         var sql = All().Single(statement => statement.Name == name).Sql;
-        var owned = ProjectTables.Where(table => Regex.IsMatch(sql, $@"\b(FROM|JOIN|INTO|UPDATE)\s+{table}\b")).ToArray();
+        var owned = ProjectTables
+            .Where(table => Regex.IsMatch(sql, $@"\b(FROM|JOIN|INTO|UPDATE)\s+{table}\b"))
+            .ToArray();
 
         Assert.True(
             owned.Length == 0 || EngineWide.ContainsKey(name) || sql.Contains("project_id", StringComparison.Ordinal),
