@@ -1,9 +1,61 @@
+using Bellhop.Features.Accounts;
+using Bellhop.Features.ApiKeys;
+using Bellhop.Features.Events;
+using Bellhop.Features.System;
 using Bellhop.Infrastructure.Auth;
+using Bellhop.Infrastructure.Cli;
+using Bellhop.Infrastructure.Configuration;
+using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Http;
 using Bellhop.Infrastructure.Mediation;
+using Bellhop.Infrastructure.Outgoing;
+using Bellhop.Infrastructure.Telemetry;
+using Carter;
+using Npgsql;
 
-var builder = WebApplication.CreateBuilder(args);
-builder.Services.AddMediation().AddPermissions();
-var app = builder.Build();
-app.UseStatusCodePages(StatusProblems.WriteAsync);
-app.Run();
+namespace Bellhop;
+
+/// <summary>Puts the parts together. Nothing else knows all of them.</summary>
+public sealed class Program
+{
+    public static Composition Composition { get; } =
+        new()
+        {
+            AddFeatures = AddFeatures,
+            BuildService = (settings, storage) => Build(settings, storage),
+            Settle = SettleAsync,
+            FindProject = Projects.FindAsync,
+        };
+
+    public static Task<int> Main(string[] args) => CommandLine.RunAsync(args, Composition);
+
+    /// <summary>The service on its storage, not yet started. Tests and benchmarks run it within their own process.</summary>
+    public static WebApplication Build(Settings settings, Storage storage, Action<WebApplicationBuilder>? adjust = null)
+    {
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ApplicationName = "bellhop" });
+        builder.AddHost(settings);
+        builder.Services.AddSingleton(settings).AddStorage(storage);
+        AddFeatures(builder.Services, settings);
+        adjust?.Invoke(builder);
+        var app = builder.Build();
+        app.UsePipeline(settings).MapTelemetry().MapDocumentation().MapCarter();
+        return app;
+    }
+
+    private static void AddFeatures(IServiceCollection services, Settings settings) =>
+        services
+            .AddMediation()
+            .AddPermissions()
+            .AddOutgoing(settings.OutgoingAllowNetworks)
+            .AddApiKeys()
+            .AddEvents()
+            .AddSystem();
+
+    private static Task<Guid?> SettleAsync(NpgsqlConnection connection, CancellationToken cancellationToken) =>
+        Projects.CreateAsync(
+            connection,
+            Guid.CreateVersion7(TimeProvider.System.GetUtcNow()),
+            Projects.Default,
+            cancellationToken
+        );
+}

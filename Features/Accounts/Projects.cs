@@ -17,8 +17,24 @@ public static class Projects
         CancellationToken cancellationToken
     ) => connection.QuerySingleOrDefaultAsync<Guid?>(Sql.Create.With(new { Id = id, Name = name }, cancellationToken));
 
+    /// <summary>The id of the project with that name or id; null when there is none.</summary>
+    public static async Task<Guid?> FindAsync(
+        NpgsqlDataSource database,
+        string nameOrId,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var connection = await database.OpenConnectionAsync(cancellationToken);
+        return await connection.QuerySingleOrDefaultAsync<Guid?>(
+            Sql.Find.With(new { NameOrId = nameOrId }, cancellationToken)
+        );
+    }
+
     private static class Sql
     {
+        public const string Find =
+            "SELECT id FROM projects WHERE name = @NameOrId OR id::text = lower(@NameOrId) LIMIT 1";
+
         // webhooks' own retries are those of its deliveries; automations' carriers are retried quickly
         public const string Create = """
             WITH made AS (

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Security.Cryptography;
 
 namespace Bellhop.Features.Events;
@@ -27,7 +28,7 @@ public static class DerivedId
     {
         Span<byte> bytes = stackalloc byte[16];
         id.TryWriteBytes(bytes, bigEndian: true, out _);
-        var milliseconds = System.Buffers.Binary.BinaryPrimitives.ReadInt64BigEndian(bytes) >>> 16;
+        var milliseconds = BinaryPrimitives.ReadInt64BigEndian(bytes) >>> 16;
         return At(DateTimeOffset.FromUnixTimeMilliseconds(milliseconds) - margin);
     }
 
@@ -36,7 +37,7 @@ public static class DerivedId
     {
         Span<byte> bytes = stackalloc byte[16];
         bytes.Clear();
-        System.Buffers.Binary.BinaryPrimitives.WriteInt64BigEndian(bytes, moment.ToUnixTimeMilliseconds() << 16);
+        BinaryPrimitives.WriteInt64BigEndian(bytes, moment.ToUnixTimeMilliseconds() << 16);
         return new Guid(bytes, bigEndian: true);
     }
 }

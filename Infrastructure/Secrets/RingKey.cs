@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using System.Text;
 using System.Text.RegularExpressions;
 
 namespace Bellhop.Infrastructure.Secrets;
@@ -28,6 +29,10 @@ public sealed partial class RingKey
     public byte[] CheckValue { get; }
 
     internal ReadOnlySpan<byte> Bytes => _bytes;
+
+    /// <summary>A key of 32 bytes for one other purpose (HKDF, RFC 5869), which tells nothing of this one.</summary>
+    public byte[] Derive(string purpose) =>
+        HKDF.DeriveKey(HashAlgorithmName.SHA256, _bytes, SizeBytes, info: Encoding.UTF8.GetBytes(purpose));
 
     /// <summary>The id only.</summary>
     public override string ToString() => Id;

@@ -11,6 +11,7 @@ public sealed class DependencyRules
         "Automations -> Events",
         "Automations -> Jobs",
         "Sources -> Events",
+        "System -> ApiKeys",
         "Webhooks -> Events",
         "Webhooks -> Jobs",
     ];

@@ -1,0 +1,73 @@
+using System.Security.Claims;
+using Bellhop.Infrastructure.Auth;
+using Bellhop.Infrastructure.Http;
+using Microsoft.AspNetCore.Authentication;
+
+namespace Bellhop.Features.ApiKeys;
+
+/// <summary>Proves a caller by <c>Authorization: Bearer bh_…</c>. A key in the query or a cookie is not looked at.</summary>
+public sealed class ApiKeyScheme(KnownKeys keys, Caller caller) : IAuthenticationHandler
+{
+    public const string Name = "ApiKey";
+
+    private const string Bearer = "Bearer ";
+
+    private HttpContext _http = null!;
+    private bool _wasGiven;
+
+    public Task InitializeAsync(AuthenticationScheme scheme, HttpContext context)
+    {
+        _http = context;
+        return Task.CompletedTask;
+    }
+
+    public async Task<AuthenticateResult> AuthenticateAsync()
+    {
+        var header = _http.Request.Headers.Authorization;
+        if (header.Count == 0)
+        {
+            return AuthenticateResult.NoResult();
+        }
+
+        _wasGiven = true;
+        if (
+            header.Count > 1
+            || !header[0]!.StartsWith(Bearer, StringComparison.OrdinalIgnoreCase)
+            || ApiKey.Parse(header[0]![Bearer.Length..].Trim()) is not { } key
+            || await keys.FindAsync(key, _http.RequestAborted) is not { } identity
+        )
+        {
+            return AuthenticateResult.Fail("No such key.");
+        }
+
+        caller.Become(identity);
+        if (keys.ClaimUse(key))
+        {
+            _http.Response.OnCompleted(() => keys.RecordUseAsync(key));
+        }
+
+        var principal = new ClaimsPrincipal(new ClaimsIdentity([new Claim(ClaimTypes.Name, identity.Actor)], Name));
+        return AuthenticateResult.Success(new AuthenticationTicket(principal, Name));
+    }
+
+    /// <summary>401 with RFC 6750's WWW-Authenticate.</summary>
+    public Task ChallengeAsync(AuthenticationProperties? properties)
+    {
+        // the reason is the same for every wrong key: whether one exists is nobody's business
+        var problem = Problems.Unauthenticated.Because(
+            _wasGiven
+                ? "The API key is not valid: mistyped, expired or revoked."
+                : "Send an API key as Authorization: Bearer bh_…"
+        );
+        var demand = _wasGiven ? "Bearer realm=\"bellhop\", error=\"invalid_token\"" : "Bearer realm=\"bellhop\"";
+        return new ProblemResponse(
+            problem with
+            {
+                Headers = new Dictionary<string, string> { ["WWW-Authenticate"] = demand },
+            }
+        ).ExecuteAsync(_http);
+    }
+
+    public Task ForbidAsync(AuthenticationProperties? properties) =>
+        new ProblemResponse(PermissionRules.Refusal(_http)).ExecuteAsync(_http);
+}

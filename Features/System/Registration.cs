@@ -1,0 +1,6 @@
+namespace Bellhop.Features.System;
+
+internal static class Registration
+{
+    public static IServiceCollection AddSystem(this IServiceCollection services) => services.AddSingleton<Readiness>();
+}

@@ -1,0 +1,138 @@
+using System.CommandLine;
+using System.Runtime.InteropServices;
+using Bellhop.Features.ApiKeys;
+using Bellhop.Infrastructure.Background;
+using Bellhop.Infrastructure.Cli;
+using Bellhop.Infrastructure.Configuration;
+using Bellhop.Infrastructure.Http;
+
+namespace Bellhop.Features.System;
+
+/// <summary>Runs the service until it is told to stop.</summary>
+/// <remarks>
+/// SIGTERM or Ctrl-C: /health/ready says 503, the drain delay passes while requests are still answered, nothing new is
+/// claimed, open requests end, running jobs get their grace, leases are handed back. A second signal cuts all of it short.
+/// </remarks>
+public static class Serve
+{
+    public sealed class Verb : CliVerb
+    {
+        private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
+        private readonly Option<string?> _roles = new("--roles") { Description = "a subset of api,worker,scheduler" };
+
+        public Verb()
+            : base("serve", "Run the service.") => Add(_roles);
+
+        public override bool IsDefault => true;
+
+        public override async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
+        {
+            if (session.Get(_roles) is { } roles)
+            {
+                session.Configuration[$"{Settings.Section}:Roles"] = roles;
+            }
+
+            using var signals = new StopSignals();
+            try
+            {
+                var settings = session.ReadSettings();
+                await using var storage = await session.OpenStorageAsync(settings, Patience, signals.First);
+                await using var app = session.Composition.BuildService(settings, storage);
+                var firstKey = await FirstKey.EnsureAsync(storage.Databases.Main, settings, signals.First);
+                await StartAsync(app, signals.First);
+                Greet(session, app.Services.GetRequiredService<Listeners>(), firstKey);
+                await signals.FirstAsync();
+                await StopAsync(session, app, settings, signals.Second);
+            }
+            catch (OperationCanceledException) when (signals.First.IsCancellationRequested)
+            {
+                session.Tell("Stopped before the start was over.");
+            }
+
+            return ExitCodes.Done;
+        }
+
+        private static async Task StartAsync(WebApplication app, CancellationToken cancellationToken)
+        {
+            try
+            {
+                await app.StartAsync(cancellationToken);
+            }
+            catch (IOException exception)
+                when (app.Services.GetRequiredService<Listeners>().Explain(exception) is { } fault)
+            {
+                throw fault;
+            }
+        }
+
+        private static async Task StopAsync(
+            CliSession session,
+            WebApplication app,
+            Settings settings,
+            CancellationToken hurry
+        )
+        {
+            session.Tell("Stopping; once more to stop at once.");
+            app.Services.GetRequiredService<Drain>().Begin();
+            await Task.Delay(TimeSpan.FromSeconds(settings.DrainDelaySeconds), hurry)
+                .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await app.StopAsync(hurry);
+        }
+
+        private static void Greet(CliSession session, Listeners listeners, FirstKey firstKey)
+        {
+            if (listeners.HasApi)
+            {
+                session.Tell($"API            {listeners.Api}v1");
+                session.Tell($"Docs           {listeners.Api}docs");
+            }
+
+            session.Tell($"Internal port  {listeners.Internal} (metrics, health/ready)");
+            if (firstKey.Path is not null)
+            {
+                // a terminal belongs to somebody; a log is read by many and kept for long
+                var key = Console.IsErrorRedirected ? "" : $": {firstKey.Text}";
+                session.Tell($"First key      kept in {firstKey.Path}{key}");
+            }
+        }
+    }
+
+    /// <summary>The first SIGTERM, SIGINT or SIGQUIT asks for an orderly end, the second for a quick one.</summary>
+    private sealed class StopSignals : IDisposable
+    {
+        private readonly CancellationTokenSource _first = new();
+        private readonly CancellationTokenSource _second = new();
+        private readonly PosixSignalRegistration[] _registrations;
+
+        public StopSignals() =>
+            _registrations = [
+                .. new[] { PosixSignal.SIGTERM, PosixSignal.SIGINT, PosixSignal.SIGQUIT }.Select(signal =>
+                    PosixSignalRegistration.Create(signal, Take)
+                ),
+            ];
+
+        public CancellationToken First => _first.Token;
+
+        public CancellationToken Second => _second.Token;
+
+        public Task FirstAsync() => Task.Delay(Timeout.Infinite, First).ContinueWith(_ => { }, TaskScheduler.Default);
+
+        public void Dispose()
+        {
+            foreach (var registration in _registrations)
+            {
+                registration.Dispose();
+            }
+
+            _first.Dispose();
+            _second.Dispose();
+        }
+
+        private void Take(PosixSignalContext context)
+        {
+            context.Cancel = true; // the runtime's own way is to end at once
+            (_first.IsCancellationRequested ? _second : _first).Cancel();
+        }
+    }
+}

@@ -1,0 +1,87 @@
+using System.Net;
+using Bellhop.Infrastructure.Configuration;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+
+namespace Bellhop.Infrastructure.Http;
+
+/// <summary>The two doors: one for the API, one for operators.</summary>
+/// <remarks>
+/// Which door a request came in by is a mark on its connection, so that no header, path or port number can claim otherwise.
+/// </remarks>
+public sealed class Listeners(Settings settings)
+{
+    // a batch of 10 MiB, and room for what surrounds it
+    private const long MaxBodyBytes = (10 * 1024 * 1024) + 65_536;
+
+    private ListenOptions? _api;
+    private ListenOptions? _internal;
+
+    /// <summary>Where the API is reached from this machine, once the service has started.</summary>
+    public Uri Api => UrlOf(_api ?? throw new InvalidOperationException("This process has no API."));
+
+    /// <summary>Where /metrics and /health with detail are reached from this machine, once the service has started.</summary>
+    public Uri Internal => UrlOf(_internal!);
+
+    public bool HasApi => _api is not null;
+
+    public static bool IsInternal(HttpContext http) => http.Features.Get<InternalDoor>() is not null;
+
+    /// <summary>The address to ask for something that listens there: any address means this machine.</summary>
+    public static IPEndPoint Reachable(IPEndPoint listen) =>
+        listen.Address.Equals(IPAddress.Any) ? new IPEndPoint(IPAddress.Loopback, listen.Port)
+        : listen.Address.Equals(IPAddress.IPv6Any) ? new IPEndPoint(IPAddress.IPv6Loopback, listen.Port)
+        : listen;
+
+    public void Configure(KestrelServerOptions kestrel)
+    {
+        kestrel.AddServerHeader = false;
+        kestrel.Limits.MaxRequestBodySize = MaxBodyBytes;
+        kestrel.Limits.MaxRequestLineSize = 8 * 1024;
+        kestrel.Limits.MaxRequestHeadersTotalSize = 32 * 1024;
+        kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(10);
+        if (settings.HasRole("api"))
+        {
+            kestrel.Listen(settings.Listen, listen => _api = listen);
+        }
+
+        kestrel.Listen(
+            settings.InternalListen,
+            listen =>
+            {
+                _internal = listen;
+                listen.Use(next =>
+                    connection =>
+                    {
+                        connection.Features.Set(InternalDoor.Mark);
+                        return next(connection);
+                    }
+                );
+            }
+        );
+    }
+
+    /// <summary>What to tell when the server could not listen; null when it failed for another reason.</summary>
+    public StartException? Explain(IOException exception)
+    {
+        var inUse = exception.InnerException is AddressInUseException;
+        var listen = exception.Message.Contains(settings.InternalListen.ToString(), StringComparison.Ordinal)
+            ? ("InternalListen", settings.InternalListen)
+            : ("Listen", settings.Listen);
+        return inUse
+            ? new StartException(
+                ExitCodes.TryAgain,
+                $"{listen.Item2} is in use by another program; stop it, or set {Settings.Section}:{listen.Item1} "
+                    + $"({Settings.Section}__{listen.Item1}=address:port).",
+                exception
+            )
+            : null;
+    }
+
+    private static Uri UrlOf(ListenOptions listen) => new($"http://{Reachable(listen.IPEndPoint!)}");
+
+    private sealed class InternalDoor
+    {
+        public static readonly InternalDoor Mark = new();
+    }
+}

@@ -1,0 +1,132 @@
+using System.Collections.Concurrent;
+using System.Diagnostics.CodeAnalysis;
+using Prometheus;
+
+namespace Bellhop.Infrastructure.Telemetry;
+
+/// <summary>Writes log records to a stream, a line each, and never makes anyone wait for it.</summary>
+/// <remarks>
+/// One thread writes; between it and the callers stands a queue of 10,000 lines. When whoever reads the stream stops reading,
+/// further lines are dropped and counted in <c>bellhop_log_dropped_total</c>.
+/// </remarks>
+public sealed class LogLines : ILoggerProvider
+{
+    private const int Capacity = 10_000;
+    private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(1);
+
+    private static readonly Counter Dropped = Metrics.CreateCounter(
+        "bellhop_log_dropped_total",
+        "Log lines that were dropped because nobody read the output."
+    );
+
+    private readonly BlockingCollection<byte[]> _lines = new(Capacity);
+    private readonly ConcurrentDictionary<string, ILogger> _loggers = new(StringComparer.Ordinal);
+    private readonly Stream _output;
+    private readonly LogFormat _format;
+    private readonly Thread _writer;
+
+    public LogLines(Stream output, LogFormat format)
+    {
+        (_output, _format) = (output, format);
+        _writer = new Thread(Write) { IsBackground = true, Name = "log" };
+        _writer.Start();
+    }
+
+    public ILogger CreateLogger(string categoryName) => _loggers.GetOrAdd(categoryName, name => new Logger(this, name));
+
+    /// <summary>Lets the writer finish what is queued, for a second at most.</summary>
+    public void Dispose()
+    {
+        if (!_lines.IsAddingCompleted)
+        {
+            _lines.CompleteAdding();
+            _writer.Join(Farewell);
+        }
+    }
+
+    private void Add(byte[] line)
+    {
+        try
+        {
+            if (!_lines.TryAdd(line))
+            {
+                Dropped.Inc();
+            }
+        }
+        catch (InvalidOperationException)
+        {
+            Dropped.Inc(); // after the end
+        }
+    }
+
+    private void Write()
+    {
+        try
+        {
+            foreach (var line in _lines.GetConsumingEnumerable())
+            {
+                _output.Write(line);
+                if (_lines.Count == 0)
+                {
+                    _output.Flush();
+                }
+            }
+        }
+        catch (IOException)
+        {
+            // the reader is gone: whatever comes fills the queue and is counted as dropped
+        }
+    }
+
+    private sealed class Logger(LogLines lines, string category) : ILogger
+    {
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => logLevel != LogLevel.None;
+
+        public void Log<TState>(
+            LogLevel logLevel,
+            EventId eventId,
+            TState state,
+            Exception? exception,
+            Func<TState, Exception?, string> formatter
+        )
+        {
+            var values = state as IReadOnlyList<KeyValuePair<string, object?>> ?? [];
+            var record = new LogRecord(logLevel, category, eventId, formatter(state, exception), values, exception);
+            lines.Add(lines._format.Format(record));
+        }
+    }
+}
+
+/// <summary>One log record, on its way to a line.</summary>
+public sealed record LogRecord(
+    LogLevel Level,
+    string Category,
+    EventId EventId,
+    string Body,
+    IReadOnlyList<KeyValuePair<string, object?>> Values,
+    Exception? Exception
+);
+
+public static class LogLinesRegistration
+{
+    /// <summary>Logs to stdout: JSON for collectors, short lines where a person sits at a terminal.</summary>
+    public static ILoggingBuilder AddLogLines(this ILoggingBuilder logging) =>
+        logging
+            .AddFilter("Microsoft", LogLevel.Warning)
+            .AddFilter("Npgsql", LogLevel.Warning)
+            .Add(Console.OpenStandardOutput(), Console.IsOutputRedirected ? new JsonLogFormat() : new TextLogFormat());
+
+    /// <summary>Logs to stderr in short lines, warnings and worse only: what a command leaves beside its result.</summary>
+    public static ILoggingBuilder AddWarnings(this ILoggingBuilder logging) =>
+        logging.SetMinimumLevel(LogLevel.Warning).Add(Console.OpenStandardError(), new TextLogFormat());
+
+    [SuppressMessage("Reliability", "CA2000", Justification = "The service provider disposes what a factory made.")]
+    private static ILoggingBuilder Add(this ILoggingBuilder logging, Stream output, LogFormat format)
+    {
+        logging.Services.AddSingleton<ILoggerProvider>(_ => new LogLines(output, format));
+        return logging;
+    }
+}
