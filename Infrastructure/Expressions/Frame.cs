@@ -44,6 +44,7 @@ internal ref struct Frame(ReadOnlySpan<Value> roots, Span<Value> locals, Budget 
 
     private bool Exhaust(string what, Position at)
     {
+        Left.Units = -1;
         Exhausted ??= new ExpressionError(
             ErrorCode.BudgetExceeded,
             $"{what}: it goes over too many elements or too much text.",
