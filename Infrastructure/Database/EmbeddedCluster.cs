@@ -19,6 +19,7 @@ public sealed class EmbeddedCluster : IDisposable
     private const int OldestVersion = 15;
     private const string ThrowAwayPrefix = "bellhop-test-";
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
     private readonly bool _throwAway;
     private readonly string _data;
@@ -116,7 +117,7 @@ public sealed class EmbeddedCluster : IDisposable
 
     private void Join()
     {
-        using var starting = Lock("start.lock");
+        using var starting = LockStarting();
         var ready = false;
         try
         {
@@ -140,7 +141,7 @@ public sealed class EmbeddedCluster : IDisposable
     private void Leave()
     {
         bool last;
-        using (Lock("start.lock"))
+        using (LockStarting())
         {
             last = StopIfLast();
         }
@@ -168,7 +169,7 @@ public sealed class EmbeddedCluster : IDisposable
         }
         catch (IOException)
         {
-            return false; // another process still uses it
+            return false; // another process uses it
         }
     }
 
@@ -201,16 +202,24 @@ public sealed class EmbeddedCluster : IDisposable
             Directory.Delete(fresh, recursive: true);
         }
         _programs.Own(Home);
-        string[] durability = _throwAway ? ["--no-sync"] : ["--data-checksums"];
-        string[] access = ["--auth-local=trust", "--auth-host=reject"];
+        string[] access = ["--auth-local=trust", "--auth-host=reject", "--data-checksums", "--no-sync"];
         Demand(
             "initdb",
-            _programs.Run(
-                "initdb",
-                ["-D", fresh, "-U", SuperUser, "-E", "UTF8", "--locale=C.UTF-8", .. access, .. durability]
-            )
+            _programs.Run("initdb", ["-D", fresh, "-U", SuperUser, "-E", "UTF8", "--locale=C.UTF-8", .. access])
         );
+        // A sync of the file system costs a second less than initdb's own of each file. Once more after the rename: no
+        // commit may be acknowledged in a directory that would bear its old name after a power failure.
+        Sync();
         Directory.Move(fresh, _data);
+        Sync();
+    }
+
+    private void Sync()
+    {
+        if (!_throwAway)
+        {
+            Demand("sync", ServerPrograms.Sync(Home));
+        }
     }
 
     private string ServerOptions()
@@ -291,47 +300,7 @@ public sealed class EmbeddedCluster : IDisposable
         return false;
     }
 
-    /// <summary>
-    /// Whether any server process, even an orphan of a killed postmaster, is at work on the data: it has the data
-    /// directory as its current directory.
-    /// </summary>
-    private bool HasProcesses()
-    {
-        var postmaster = PostmasterId();
-        return Directory
-            .EnumerateDirectories("/proc")
-            .Where(process => char.IsAsciiDigit(Path.GetFileName(process)[0]))
-            .Any(process =>
-                new FileInfo(Path.Combine(process, "cwd")).LinkTarget is { } directory
-                    ? directory == _data
-                    // root in a container may not see the directory of another user's process, only its name
-                    : Path.GetFileName(process) == postmaster && NameOf(process) == "postgres"
-            );
-    }
-
-    private string? PostmasterId()
-    {
-        try
-        {
-            return File.ReadLines(Path.Combine(_data, "postmaster.pid")).FirstOrDefault();
-        }
-        catch (IOException)
-        {
-            return null;
-        }
-    }
-
-    private static string? NameOf(string process)
-    {
-        try
-        {
-            return File.ReadAllText(Path.Combine(process, "comm")).Trim();
-        }
-        catch (IOException)
-        {
-            return null; // ended meanwhile
-        }
-    }
+    private bool HasProcesses() => ServerPrograms.AreAtWorkIn(_data);
 
     private string ConnectionTo(string database) =>
         new NpgsqlConnectionStringBuilder
@@ -355,20 +324,24 @@ public sealed class EmbeddedCluster : IDisposable
         }
     }
 
-    private FileStream Lock(string name)
+    /// <summary>Only one process at a time starts or stops the server.</summary>
+    private FileStream LockStarting()
     {
-        var began = Stopwatch.GetTimestamp();
-        while (true)
+        for (var began = Stopwatch.GetTimestamp(); Stopwatch.GetElapsedTime(began) < Patience; Thread.Sleep(20))
         {
             try
             {
-                return OpenLock(name, FileAccess.ReadWrite, FileShare.None);
+                return OpenLock("start.lock", FileAccess.ReadWrite, FileShare.None);
             }
-            catch (IOException) when (Stopwatch.GetElapsedTime(began) < Patience)
+            catch (IOException)
             {
-                Thread.Sleep(20);
+                // held by another
             }
         }
+        throw new InvalidOperationException(
+            $"Another process has been starting or stopping the private database in {Home} for {Patience.TotalSeconds} s. "
+                + $"See {_log}."
+        );
     }
 
     /// <summary>An flock: exclusive where nothing is shared, else shared. The kernel lets go of a dead holder's.</summary>
@@ -404,7 +377,7 @@ public sealed class EmbeddedCluster : IDisposable
             return path;
         }
         var hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(path)))[..12];
-        return Path.Combine(Path.GetTempPath(), $"bellhop-{Environment.UserName}-{hash}");
+        return Path.Combine(Path.GetTempPath(), $"bellhop-{hash}");
     }
 
     /// <summary>Names the process it belongs to, so that what a killed run left behind can be told and removed.</summary>

@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace Bellhop.Infrastructure.Database;
 
-/// <summary>PostgreSQL's own programs: where they are, and as whom they run.</summary>
+/// <summary>PostgreSQL's own programs: where they are, as whom they run, and whether one is at work.</summary>
 /// <remarks>
 /// PostgreSQL refuses to run as root. For root they run as the owner of the data; where there is no data yet, as
 /// <c>postgres</c> or <c>nobody</c>, or, where such a user could not enter the directory (a checkout below the home of
@@ -28,20 +28,22 @@ internal sealed class ServerPrograms
 
     /// <summary>What <c>./dev setup</c> fetched, else what is on the path, else the newest that the system has.</summary>
     /// <exception cref="InvalidOperationException">There is none.</exception>
-    public static string Find(string stateDirectory) =>
-        new[] { Path.Combine(stateDirectory, "pgsql", "bin") }
+    public static string Find(string stateDirectory)
+    {
+        var found = new[] { Path.Combine(stateDirectory, "pgsql", "bin") }
             .Concat(Versions(Path.Combine(stateDirectory, "pgsql", "usr", "lib", "postgresql")))
-            .Concat((Environment.GetEnvironmentVariable("PATH") ?? "").Split(':'))
+            .Concat((Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Where(Path.IsPathRooted))
             .Concat(Versions("/usr/lib/postgresql"))
-            .FirstOrDefault(directory =>
-                Path.IsPathRooted(directory)
-                && File.Exists(Path.Combine(directory, "initdb"))
-                && File.Exists(Path.Combine(directory, "postgres"))
-            )
-        ?? throw new InvalidOperationException(
-            "No PostgreSQL was found. Set ConnectionStrings__Bellhop to use a server you have, "
-                + "or run ./dev setup to fetch one for this directory."
-        );
+            .Select(directory => Path.Combine(directory, "postgres"))
+            .FirstOrDefault(File.Exists);
+        // its libraries are beside the program, not beside a link to it
+        return found is not null
+            ? Path.GetDirectoryName(RealPath(found))!
+            : throw new InvalidOperationException(
+                "No PostgreSQL was found. Set ConnectionStrings__Bellhop to use a server you have, "
+                    + "or run ./dev setup to fetch one for this directory."
+            );
+    }
 
     /// <summary>Decides as whom the programs run for a cluster.</summary>
     /// <param name="directory">Where the programs are.</param>
@@ -87,6 +89,25 @@ internal sealed class ServerPrograms
         }
     }
 
+    /// <summary>Whether any server process, even an orphan of a killed postmaster, is at work on the data.</summary>
+    /// <remarks>It has the data directory as its current directory, which no other program's process has.</remarks>
+    public static bool AreAtWorkIn(string data)
+    {
+        var postmaster = FirstLine(Path.Combine(data, "postmaster.pid"));
+        return Directory
+            .EnumerateDirectories("/proc")
+            .Where(process => char.IsAsciiDigit(Path.GetFileName(process)[0]))
+            .Any(process =>
+                new FileInfo(Path.Combine(process, "cwd")).LinkTarget is { } directory
+                    ? directory == data
+                    // root in a container may not see the directory of another user's process, only its name
+                    : Path.GetFileName(process) == postmaster && FirstLine(Path.Combine(process, "comm")) == "postgres"
+            );
+    }
+
+    /// <summary>Has the file system of a path write everything to the disk.</summary>
+    public static Result Sync(string path) => Execute(["sync", "-f", path]);
+
     /// <summary>The path without symbolic links, as the kernel reports it.</summary>
     public static string RealPath(string path) => Execute(["readlink", "-f", path]).Output;
 
@@ -103,6 +124,18 @@ internal sealed class ServerPrograms
             .Where(fields => fields[0] is "postgres" or "nobody")
             .MaxBy(fields => fields[0], StringComparer.Ordinal);
         return user is null ? ("65534", "65534") : (user[2], user[3]);
+    }
+
+    private static string? FirstLine(string path)
+    {
+        try
+        {
+            return File.ReadLines(path).FirstOrDefault();
+        }
+        catch (IOException)
+        {
+            return null; // not there, or ended meanwhile
+        }
     }
 
     private static bool CanEnter(string[] prefix, string directory) =>

@@ -7,23 +7,18 @@ using Xunit;
 
 namespace Bellhop.Tests.Infrastructure.Database;
 
-public sealed class EmbeddedClusterTests : IDisposable
+public sealed class EmbeddedClusterTests(EmbeddedClusterTests.StoppedCluster stopped)
+    : IClassFixture<EmbeddedClusterTests.StoppedCluster>,
+        IDisposable
 {
-    private readonly string _state = Directory.CreateTempSubdirectory("bellhop-s").FullName;
-
-    public EmbeddedClusterTests()
-    {
-        // a state directory of its own, with the programs that ./dev setup fetched for this checkout
-        LinkPrograms(_state);
-        // root's clusters run as another user, who must be able to enter
-        File.SetUnixFileMode(_state, File.GetUnixFileMode(_state) | UnixFileMode.OtherExecute);
-    }
+    private readonly string _state = NewStateDirectory();
 
     public void Dispose() => Directory.Delete(_state, recursive: true);
 
     [Fact]
     public void A_second_process_joins_and_the_last_to_leave_stops_the_server()
     {
+        stopped.CopyTo(_state);
         var first = EmbeddedCluster.Start(_state);
         var second = EmbeddedCluster.Start(_state);
 
@@ -56,6 +51,7 @@ public sealed class EmbeddedClusterTests : IDisposable
     [Fact]
     public void A_killed_server_is_started_again_with_everything_that_was_committed()
     {
+        stopped.CopyTo(_state);
         using var killed = EmbeddedCluster.Start(_state);
         Do(killed, "CREATE TABLE kept (n int); INSERT INTO kept VALUES (42)");
         using (var postmaster = Process.GetProcessById(PostmasterOf(killed)))
@@ -73,7 +69,7 @@ public sealed class EmbeddedClusterTests : IDisposable
     [Fact]
     public void A_lock_file_that_names_somebody_elses_process_is_stale()
     {
-        EmbeddedCluster.Start(_state).Dispose();
+        stopped.CopyTo(_state);
         File.WriteAllText(LockFile, $"{Environment.ProcessId}\n{Path.Combine(_state, "db", "data")}\n1\n5432\n\n\n");
 
         using var cluster = EmbeddedCluster.Start(_state);
@@ -112,7 +108,7 @@ public sealed class EmbeddedClusterTests : IDisposable
     [Fact]
     public void Data_of_another_major_version_is_refused_with_what_to_do()
     {
-        EmbeddedCluster.Start(_state).Dispose();
+        stopped.CopyTo(_state);
         File.WriteAllText(Path.Combine(_state, "db", "data", "PG_VERSION"), "9\n");
 
         var refused = Assert.Throws<InvalidOperationException>(() => EmbeddedCluster.Start(_state));
@@ -121,9 +117,31 @@ public sealed class EmbeddedClusterTests : IDisposable
         Assert.Contains("Install that version", refused.Message, StringComparison.Ordinal);
     }
 
+    /// <summary>A cluster that was started and stopped once: a copy of it spares a test the making of its own.</summary>
+    public sealed class StoppedCluster : IDisposable
+    {
+        private readonly string _state = NewStateDirectory();
+
+        public StoppedCluster() => EmbeddedCluster.Start(_state).Dispose();
+
+        public void CopyTo(string state) =>
+            Process.Start("cp", ["-a", Path.Combine(_state, "db"), state]).WaitForExit();
+
+        public void Dispose() => Directory.Delete(_state, recursive: true);
+    }
+
     private string LockFile => Path.Combine(_state, "db", "data", "postmaster.pid");
 
     private string ServerLog() => File.ReadAllText(Path.Combine(_state, "db", "postgres.log"));
+
+    private static string NewStateDirectory()
+    {
+        var state = Directory.CreateTempSubdirectory("bellhop-s").FullName;
+        LinkPrograms(state);
+        // root's clusters run as another user, who must be able to enter
+        File.SetUnixFileMode(state, File.GetUnixFileMode(state) | UnixFileMode.OtherExecute);
+        return state;
+    }
 
     private static void LinkPrograms(string state)
     {
