@@ -80,7 +80,7 @@ public sealed partial class StatementRules(ServiceFixture service)
         where type is { Name: "Sql", DeclaringType: not null }
         from field in type.GetFields(BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Static)
         where field.IsLiteral && field.FieldType == typeof(string)
-        select ($"{type.DeclaringType.Name}.{field.Name}", (string)field.GetRawConstantValue()!);
+        select ($"{type.DeclaringType!.Name}.{field.Name}", (string)field.GetRawConstantValue()!);
 
     [GeneratedRegex(@"(?<![:\w])@(\w+)")]
     private static partial Regex Parameter();

@@ -1,4 +1,5 @@
 using Bellhop.Infrastructure.Expressions;
+using Xunit;
 
 namespace Bellhop.Tests.Infrastructure.Expressions;
 

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text.Json;
 using Bellhop.Infrastructure.Expressions;
+using Xunit;
 
 namespace Bellhop.Tests.Infrastructure.Expressions;
 

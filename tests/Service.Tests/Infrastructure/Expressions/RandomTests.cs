@@ -1,6 +1,7 @@
 using System.Globalization;
 using Bellhop.Infrastructure.Expressions;
 using CsCheck;
+using Xunit;
 
 namespace Bellhop.Tests.Infrastructure.Expressions;
 

@@ -1,3 +1,5 @@
+using Xunit;
+
 namespace Bellhop.Tests.Infrastructure.Expressions;
 
 public sealed class SyntaxTests

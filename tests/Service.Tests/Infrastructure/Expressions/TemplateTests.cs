@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Bellhop.Infrastructure.Expressions;
+using Xunit;
 
 namespace Bellhop.Tests.Infrastructure.Expressions;
 
