@@ -1,0 +1,650 @@
+CREATE SCHEMA bellhop;
+CREATE FUNCTION bellhop.first_id_at(moment timestamp with time zone) RETURNS uuid
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    SELECT (lpad(to_hex((extract(epoch FROM moment) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid
+$$;
+CREATE FUNCTION bellhop.id_time(id uuid) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    SELECT to_timestamp(('x' || lpad(left(replace(id::text, '-', ''), 12), 16, '0'))::bit(64)::bigint / 1000.0)
+$$;
+CREATE FUNCTION bellhop.lease_lost() RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    RAISE EXCEPTION 'the job is no longer held by this claim' USING ERRCODE = 'BH001';
+END
+$$;
+CREATE FUNCTION bellhop.make_partitions(until date) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'bellhop', 'pg_temp'
+    AS $$
+DECLARE
+    parent record;
+    day date;
+    partition text;
+    lower text;
+    upper text;
+    made integer := 0;
+BEGIN
+    IF until > (now() AT TIME ZONE 'UTC')::date + 60 THEN
+        RAISE EXCEPTION 'partitions are made at most 60 days ahead';
+    END IF;
+    PERFORM pg_advisory_xact_lock(7093009842);
+    FOR parent IN SELECT name, partition_key FROM partitioned_tables ORDER BY name LOOP
+        FOR day IN SELECT generate_series((now() AT TIME ZONE 'UTC')::date - 2, until, interval '1 day')::date LOOP
+            partition := format('%s_%s', parent.name, to_char(day, 'YYYYMMDD'));
+            CONTINUE WHEN to_regclass(format('bellhop.%I', partition)) IS NOT NULL;
+            IF parent.partition_key = 'id' THEN
+                lower := first_id_at(day::timestamp AT TIME ZONE 'UTC')::text;
+                upper := first_id_at((day + 1)::timestamp AT TIME ZONE 'UTC')::text;
+            ELSE
+                lower := (day::timestamp AT TIME ZONE 'UTC')::text;
+                upper := ((day + 1)::timestamp AT TIME ZONE 'UTC')::text;
+            END IF;
+            EXECUTE format('CREATE TABLE bellhop.%I (LIKE bellhop.%I INCLUDING ALL)', partition, parent.name);
+            -- rows of a skewed clock may wait in the default partition; attaching beside them would fail
+            EXECUTE format(
+                'WITH moved AS (DELETE FROM bellhop.%I WHERE %I >= %L AND %I < %L RETURNING *) INSERT INTO bellhop.%I SELECT * FROM moved',
+                parent.name || '_default', partition_column(parent.name), lower, partition_column(parent.name), upper, partition
+            );
+            EXECUTE format(
+                'ALTER TABLE bellhop.%I ATTACH PARTITION bellhop.%I FOR VALUES FROM (%L) TO (%L)', parent.name, partition, lower, upper
+            );
+            made := made + 1;
+        END LOOP;
+    END LOOP;
+    RETURN made;
+END
+$$;
+CREATE FUNCTION bellhop.new_id() RETURNS uuid
+    LANGUAGE sql PARALLEL SAFE
+    AS $$
+    SELECT encode(
+        set_bit(set_bit(
+            overlay(
+                uuid_send(gen_random_uuid())
+                PLACING substring(int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3)
+                FROM 1 FOR 6
+            ), 52, 1), 53, 1),
+        'hex'
+    )::uuid
+$$;
+CREATE FUNCTION bellhop.partition_by_day(parent text, partition_key text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    INSERT INTO partitioned_tables (name, partition_key) VALUES (parent, partition_key);
+    EXECUTE format('CREATE TABLE bellhop.%I PARTITION OF bellhop.%I DEFAULT', parent || '_default', parent);
+END
+$$;
+CREATE FUNCTION bellhop.partition_column(parent text) RETURNS text
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT a.attname::text
+    FROM pg_partitioned_table p
+    JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = p.partattrs[0]
+    WHERE p.partrelid = to_regclass(format('bellhop.%I', parent))
+$$;
+CREATE TABLE bellhop.api_keys (
+    project_id uuid NOT NULL,
+    id uuid NOT NULL,
+    key_id text NOT NULL,
+    name text NOT NULL,
+    secret_sha256 bytea NOT NULL,
+    role text NOT NULL,
+    scopes text[],
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    last_used_at timestamp with time zone
+);
+CREATE TABLE bellhop.automation_versions (
+    project_id uuid NOT NULL,
+    automation_id uuid NOT NULL,
+    version integer NOT NULL,
+    definition json NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by text NOT NULL
+);
+CREATE TABLE bellhop.automations (
+    project_id uuid NOT NULL,
+    id uuid NOT NULL,
+    name text NOT NULL,
+    active_version integer NOT NULL,
+    state text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT automations_state_check CHECK ((state = ANY (ARRAY['active'::text, 'disabled'::text])))
+);
+CREATE TABLE bellhop.deliveries (
+    project_id uuid NOT NULL,
+    id uuid NOT NULL,
+    event_id uuid NOT NULL,
+    endpoint_id uuid NOT NULL,
+    state text NOT NULL,
+    sequence bigint,
+    attempts smallint DEFAULT 0 NOT NULL,
+    next_attempt_at timestamp with time zone,
+    sender_job uuid,
+    sender_claim bigint,
+    created_at timestamp with time zone NOT NULL,
+    finished_at timestamp with time zone,
+    CONSTRAINT deliveries_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'sending'::text, 'succeeded'::text, 'failed'::text, 'filtered'::text, 'parked'::text, 'disabled'::text, 'canceled'::text])))
+)
+PARTITION BY RANGE (id);
+CREATE TABLE bellhop.deliveries_default (
+    project_id uuid NOT NULL,
+    id uuid NOT NULL,
+    event_id uuid NOT NULL,
+    endpoint_id uuid NOT NULL,
+    state text NOT NULL,
+    sequence bigint,
+    attempts smallint DEFAULT 0 NOT NULL,
+    next_attempt_at timestamp with time zone,
+    sender_job uuid,
+    sender_claim bigint,
+    created_at timestamp with time zone NOT NULL,
+    finished_at timestamp with time zone,
+    CONSTRAINT deliveries_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'sending'::text, 'succeeded'::text, 'failed'::text, 'filtered'::text, 'parked'::text, 'disabled'::text, 'canceled'::text])))
+);
+CREATE TABLE bellhop.delivery_attempts (
+    project_id uuid NOT NULL,
+    delivery_id uuid NOT NULL,
+    attempt smallint NOT NULL,
+    at timestamp with time zone NOT NULL,
+    status smallint,
+    error text,
+    duration_ms integer,
+    response bytea
+)
+PARTITION BY RANGE (delivery_id);
+CREATE TABLE bellhop.delivery_attempts_default (
+    project_id uuid NOT NULL,
+    delivery_id uuid NOT NULL,
+    attempt smallint NOT NULL,
+    at timestamp with time zone NOT NULL,
+    status smallint,
+    error text,
+    duration_ms integer,
+    response bytea
+);
+CREATE TABLE bellhop.delivery_sequences (
+    project_id uuid NOT NULL,
+    endpoint_id uuid NOT NULL,
+    next bigint DEFAULT 1 NOT NULL
+)
+WITH (fillfactor='50');
+CREATE TABLE bellhop.event_keys (
+    project_id uuid NOT NULL,
+    source text NOT NULL,
+    event_id text NOT NULL,
+    id uuid NOT NULL
+);
+CREATE TABLE bellhop.events (
+    project_id uuid NOT NULL,
+    id uuid NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    source text NOT NULL,
+    event_id text NOT NULL,
+    type text NOT NULL,
+    subject text,
+    "time" timestamp with time zone,
+    data json,
+    attributes json,
+    source_id uuid,
+    depth smallint DEFAULT 0 NOT NULL,
+    caused_by_run uuid,
+    traceparent text
+)
+PARTITION BY RANGE (id);
+CREATE TABLE bellhop.events_default (
+    project_id uuid NOT NULL,
+    id uuid NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    source text NOT NULL,
+    event_id text NOT NULL,
+    type text NOT NULL,
+    subject text,
+    "time" timestamp with time zone,
+    data json,
+    attributes json,
+    source_id uuid,
+    depth smallint DEFAULT 0 NOT NULL,
+    caused_by_run uuid,
+    traceparent text
+);
+CREATE TABLE bellhop.job_attempts (
+    project_id uuid NOT NULL,
+    job_id uuid NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    claim_no bigint NOT NULL,
+    attempt smallint NOT NULL,
+    outcome text NOT NULL,
+    worker_id uuid,
+    started_at timestamp with time zone,
+    error json,
+    CONSTRAINT job_attempts_outcome_check CHECK ((outcome = ANY (ARRAY['failed'::text, 'lost'::text, 'released'::text, 'snoozed'::text])))
+)
+PARTITION BY RANGE (at);
+CREATE TABLE bellhop.job_attempts_default (
+    project_id uuid NOT NULL,
+    job_id uuid NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    claim_no bigint NOT NULL,
+    attempt smallint NOT NULL,
+    outcome text NOT NULL,
+    worker_id uuid,
+    started_at timestamp with time zone,
+    error json,
+    CONSTRAINT job_attempts_outcome_check CHECK ((outcome = ANY (ARRAY['failed'::text, 'lost'::text, 'released'::text, 'snoozed'::text])))
+);
+CREATE TABLE bellhop.job_history (
+    project_id uuid NOT NULL,
+    id uuid NOT NULL,
+    finished_at timestamp with time zone DEFAULT now() NOT NULL,
+    queue_id bigint NOT NULL,
+    kind text NOT NULL,
+    outcome smallint NOT NULL,
+    priority smallint NOT NULL,
+    claim_no bigint NOT NULL,
+    attempt smallint NOT NULL,
+    max_attempts smallint NOT NULL,
+    lost smallint NOT NULL,
+    run_at timestamp with time zone NOT NULL,
+    claimed_at timestamp with time zone,
+    traceparent text,
+    args json,
+    result json,
+    error json,
+    CONSTRAINT job_history_outcome_check CHECK (((outcome >= 0) AND (outcome <= 3)))
+)
+PARTITION BY RANGE (finished_at);
+CREATE TABLE bellhop.job_history_default (
+    project_id uuid NOT NULL,
+    id uuid NOT NULL,
+    finished_at timestamp with time zone DEFAULT now() NOT NULL,
+    queue_id bigint NOT NULL,
+    kind text NOT NULL,
+    outcome smallint NOT NULL,
+    priority smallint NOT NULL,
+    claim_no bigint NOT NULL,
+    attempt smallint NOT NULL,
+    max_attempts smallint NOT NULL,
+    lost smallint NOT NULL,
+    run_at timestamp with time zone NOT NULL,
+    claimed_at timestamp with time zone,
+    traceparent text,
+    args json,
+    result json,
+    error json,
+    CONSTRAINT job_history_outcome_check CHECK (((outcome >= 0) AND (outcome <= 3)))
+);
+CREATE TABLE bellhop.jobs (
+    project_id uuid NOT NULL,
+    id uuid NOT NULL,
+    queue_id bigint NOT NULL,
+    seq bigint NOT NULL,
+    run_at timestamp with time zone NOT NULL,
+    lease_until timestamp with time zone,
+    claimed_at timestamp with time zone,
+    claim_no bigint DEFAULT 0 NOT NULL,
+    worker_id uuid,
+    state smallint NOT NULL,
+    priority smallint DEFAULT 3 NOT NULL,
+    attempt smallint DEFAULT 0 NOT NULL,
+    max_attempts smallint NOT NULL,
+    lost smallint DEFAULT 0 NOT NULL,
+    kind text NOT NULL,
+    one_of uuid,
+    traceparent text,
+    retry json,
+    continuation json,
+    args json NOT NULL,
+    CONSTRAINT jobs_lease_while_running CHECK (((state = 2) = (lease_until IS NOT NULL))),
+    CONSTRAINT jobs_priority_check CHECK (((priority >= 1) AND (priority <= 4))),
+    CONSTRAINT jobs_state_check CHECK (((state >= 0) AND (state <= 2)))
+)
+WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_scale_factor='0.05');
+ALTER TABLE bellhop.jobs ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME bellhop.jobs_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE bellhop.key_ring_ids (
+    kid text NOT NULL,
+    check_value bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+CREATE TABLE bellhop.partitioned_tables (
+    name text NOT NULL,
+    partition_key text NOT NULL,
+    CONSTRAINT partitioned_tables_partition_key_check CHECK ((partition_key = ANY (ARRAY['id'::text, 'time'::text])))
+);
+CREATE TABLE bellhop.projects (
+    id uuid NOT NULL,
+    name text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+CREATE TABLE bellhop.queues (
+    project_id uuid NOT NULL,
+    queue_id bigint NOT NULL,
+    name text NOT NULL,
+    served_by text DEFAULT 'service'::text NOT NULL,
+    paused_at timestamp with time zone,
+    lease_seconds smallint DEFAULT 30 NOT NULL,
+    retry json NOT NULL,
+    max_attempts smallint DEFAULT 20 NOT NULL,
+    CONSTRAINT queues_lease_seconds_check CHECK (((lease_seconds >= 10) AND (lease_seconds <= 900))),
+    CONSTRAINT queues_max_attempts_check CHECK (((max_attempts >= 1) AND (max_attempts <= 1000))),
+    CONSTRAINT queues_served_by_check CHECK ((served_by = ANY (ARRAY['service'::text, 'workers'::text])))
+);
+ALTER TABLE bellhop.queues ALTER COLUMN queue_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME bellhop.queues_queue_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE bellhop.rules_versions (
+    project_id uuid NOT NULL,
+    version bigint DEFAULT 1 NOT NULL
+)
+WITH (fillfactor='50');
+CREATE TABLE bellhop.run_steps (
+    project_id uuid NOT NULL,
+    run_id uuid NOT NULL,
+    step_id text NOT NULL,
+    item integer DEFAULT 0 NOT NULL,
+    "position" integer NOT NULL,
+    state text NOT NULL,
+    output json,
+    error json,
+    job_id uuid,
+    started_at timestamp with time zone NOT NULL,
+    finished_at timestamp with time zone,
+    CONSTRAINT run_steps_state_check CHECK ((state = ANY (ARRAY['succeeded'::text, 'skipped'::text, 'waiting'::text, 'failed'::text])))
+)
+PARTITION BY RANGE (run_id);
+CREATE TABLE bellhop.run_steps_default (
+    project_id uuid NOT NULL,
+    run_id uuid NOT NULL,
+    step_id text NOT NULL,
+    item integer DEFAULT 0 NOT NULL,
+    "position" integer NOT NULL,
+    state text NOT NULL,
+    output json,
+    error json,
+    job_id uuid,
+    started_at timestamp with time zone NOT NULL,
+    finished_at timestamp with time zone,
+    CONSTRAINT run_steps_state_check CHECK ((state = ANY (ARRAY['succeeded'::text, 'skipped'::text, 'waiting'::text, 'failed'::text])))
+);
+CREATE TABLE bellhop.runs (
+    project_id uuid NOT NULL,
+    id uuid NOT NULL,
+    event_id uuid NOT NULL,
+    automation_id uuid NOT NULL,
+    version integer NOT NULL,
+    state text NOT NULL,
+    depth smallint NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    job_id uuid,
+    waiting_for text,
+    error json,
+    finished_at timestamp with time zone,
+    traceparent text,
+    CONSTRAINT runs_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'running'::text, 'waiting'::text, 'held'::text, 'succeeded'::text, 'partial'::text, 'failed'::text, 'canceled'::text])))
+)
+PARTITION BY RANGE (id);
+CREATE TABLE bellhop.runs_default (
+    project_id uuid NOT NULL,
+    id uuid NOT NULL,
+    event_id uuid NOT NULL,
+    automation_id uuid NOT NULL,
+    version integer NOT NULL,
+    state text NOT NULL,
+    depth smallint NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    job_id uuid,
+    waiting_for text,
+    error json,
+    finished_at timestamp with time zone,
+    traceparent text,
+    CONSTRAINT runs_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'running'::text, 'waiting'::text, 'held'::text, 'succeeded'::text, 'partial'::text, 'failed'::text, 'canceled'::text])))
+);
+CREATE TABLE bellhop.schema_versions (
+    schemaversionsid integer NOT NULL,
+    scriptname character varying(255) NOT NULL,
+    applied timestamp without time zone NOT NULL
+);
+CREATE SEQUENCE bellhop.schema_versions_schemaversionsid_seq
+    AS integer
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+ALTER SEQUENCE bellhop.schema_versions_schemaversionsid_seq OWNED BY bellhop.schema_versions.schemaversionsid;
+CREATE TABLE bellhop.source_rejections (
+    project_id uuid NOT NULL,
+    id uuid NOT NULL,
+    source_id uuid NOT NULL,
+    rejected_at timestamp with time zone NOT NULL,
+    reason text NOT NULL,
+    detail text,
+    headers json NOT NULL,
+    body bytea NOT NULL,
+    body_bytes integer NOT NULL,
+    also_rejected integer DEFAULT 0 NOT NULL
+)
+PARTITION BY RANGE (id);
+CREATE TABLE bellhop.source_rejections_default (
+    project_id uuid NOT NULL,
+    id uuid NOT NULL,
+    source_id uuid NOT NULL,
+    rejected_at timestamp with time zone NOT NULL,
+    reason text NOT NULL,
+    detail text,
+    headers json NOT NULL,
+    body bytea NOT NULL,
+    body_bytes integer NOT NULL,
+    also_rejected integer DEFAULT 0 NOT NULL
+);
+CREATE TABLE bellhop.sources (
+    project_id uuid NOT NULL,
+    id uuid NOT NULL,
+    name text NOT NULL,
+    scheme text NOT NULL,
+    token text NOT NULL,
+    secrets text[] NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+CREATE TABLE bellhop.unrouted_events (
+    project_id uuid NOT NULL,
+    event_id uuid NOT NULL,
+    reason text NOT NULL,
+    CONSTRAINT unrouted_events_reason_check CHECK ((reason = ANY (ARRAY['rules_changed'::text, 'over_budget'::text, 'published_by_sql'::text])))
+);
+CREATE TABLE bellhop.webhook_endpoints (
+    project_id uuid NOT NULL,
+    id uuid NOT NULL,
+    name text NOT NULL,
+    url text NOT NULL,
+    event_types text[] NOT NULL,
+    state text NOT NULL,
+    secrets text[] NOT NULL,
+    retry json,
+    concurrency smallint DEFAULT 10 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT webhook_endpoints_concurrency_check CHECK (((concurrency >= 1) AND (concurrency <= 100))),
+    CONSTRAINT webhook_endpoints_state_check CHECK ((state = ANY (ARRAY['active'::text, 'disabled'::text])))
+);
+ALTER TABLE ONLY bellhop.deliveries ATTACH PARTITION bellhop.deliveries_default DEFAULT;
+ALTER TABLE ONLY bellhop.delivery_attempts ATTACH PARTITION bellhop.delivery_attempts_default DEFAULT;
+ALTER TABLE ONLY bellhop.events ATTACH PARTITION bellhop.events_default DEFAULT;
+ALTER TABLE ONLY bellhop.job_attempts ATTACH PARTITION bellhop.job_attempts_default DEFAULT;
+ALTER TABLE ONLY bellhop.job_history ATTACH PARTITION bellhop.job_history_default DEFAULT;
+ALTER TABLE ONLY bellhop.run_steps ATTACH PARTITION bellhop.run_steps_default DEFAULT;
+ALTER TABLE ONLY bellhop.runs ATTACH PARTITION bellhop.runs_default DEFAULT;
+ALTER TABLE ONLY bellhop.source_rejections ATTACH PARTITION bellhop.source_rejections_default DEFAULT;
+ALTER TABLE ONLY bellhop.schema_versions ALTER COLUMN schemaversionsid SET DEFAULT nextval('bellhop.schema_versions_schemaversionsid_seq'::regclass);
+ALTER TABLE ONLY bellhop.schema_versions
+    ADD CONSTRAINT "PK_schema_versions_Id" PRIMARY KEY (schemaversionsid);
+ALTER TABLE ONLY bellhop.api_keys
+    ADD CONSTRAINT api_keys_by_key_id UNIQUE (key_id);
+ALTER TABLE ONLY bellhop.api_keys
+    ADD CONSTRAINT api_keys_name_taken UNIQUE (project_id, name);
+ALTER TABLE ONLY bellhop.api_keys
+    ADD CONSTRAINT api_keys_pkey PRIMARY KEY (project_id, id);
+ALTER TABLE ONLY bellhop.automation_versions
+    ADD CONSTRAINT automation_versions_pkey PRIMARY KEY (project_id, automation_id, version);
+ALTER TABLE ONLY bellhop.automations
+    ADD CONSTRAINT automations_name_taken UNIQUE (project_id, name);
+ALTER TABLE ONLY bellhop.automations
+    ADD CONSTRAINT automations_pkey PRIMARY KEY (project_id, id);
+ALTER TABLE ONLY bellhop.deliveries
+    ADD CONSTRAINT deliveries_pkey PRIMARY KEY (project_id, id);
+ALTER TABLE ONLY bellhop.deliveries_default
+    ADD CONSTRAINT deliveries_default_pkey PRIMARY KEY (project_id, id);
+ALTER TABLE ONLY bellhop.delivery_attempts
+    ADD CONSTRAINT delivery_attempts_pkey PRIMARY KEY (project_id, delivery_id, attempt);
+ALTER TABLE ONLY bellhop.delivery_attempts_default
+    ADD CONSTRAINT delivery_attempts_default_pkey PRIMARY KEY (project_id, delivery_id, attempt);
+ALTER TABLE ONLY bellhop.delivery_sequences
+    ADD CONSTRAINT delivery_sequences_pkey PRIMARY KEY (project_id, endpoint_id);
+ALTER TABLE ONLY bellhop.event_keys
+    ADD CONSTRAINT event_keys_pkey PRIMARY KEY (project_id, source, event_id);
+ALTER TABLE ONLY bellhop.events
+    ADD CONSTRAINT events_pkey PRIMARY KEY (project_id, id);
+ALTER TABLE ONLY bellhop.events_default
+    ADD CONSTRAINT events_default_pkey PRIMARY KEY (project_id, id);
+ALTER TABLE ONLY bellhop.job_attempts
+    ADD CONSTRAINT job_attempts_pkey PRIMARY KEY (project_id, job_id, at, claim_no);
+ALTER TABLE ONLY bellhop.job_attempts_default
+    ADD CONSTRAINT job_attempts_default_pkey PRIMARY KEY (project_id, job_id, at, claim_no);
+ALTER TABLE ONLY bellhop.job_history
+    ADD CONSTRAINT job_history_pkey PRIMARY KEY (project_id, id, finished_at);
+ALTER TABLE ONLY bellhop.job_history_default
+    ADD CONSTRAINT job_history_default_pkey PRIMARY KEY (project_id, id, finished_at);
+ALTER TABLE ONLY bellhop.jobs
+    ADD CONSTRAINT jobs_pkey PRIMARY KEY (project_id, id);
+ALTER TABLE ONLY bellhop.key_ring_ids
+    ADD CONSTRAINT key_ring_ids_pkey PRIMARY KEY (kid);
+ALTER TABLE ONLY bellhop.partitioned_tables
+    ADD CONSTRAINT partitioned_tables_pkey PRIMARY KEY (name);
+ALTER TABLE ONLY bellhop.projects
+    ADD CONSTRAINT projects_name_taken UNIQUE (name);
+ALTER TABLE ONLY bellhop.projects
+    ADD CONSTRAINT projects_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY bellhop.queues
+    ADD CONSTRAINT queues_by_id UNIQUE (project_id, queue_id);
+ALTER TABLE ONLY bellhop.queues
+    ADD CONSTRAINT queues_pkey PRIMARY KEY (project_id, name);
+ALTER TABLE ONLY bellhop.rules_versions
+    ADD CONSTRAINT rules_versions_pkey PRIMARY KEY (project_id);
+ALTER TABLE ONLY bellhop.run_steps
+    ADD CONSTRAINT run_steps_pkey PRIMARY KEY (project_id, run_id, step_id, item);
+ALTER TABLE ONLY bellhop.run_steps_default
+    ADD CONSTRAINT run_steps_default_pkey PRIMARY KEY (project_id, run_id, step_id, item);
+ALTER TABLE ONLY bellhop.runs
+    ADD CONSTRAINT runs_pkey PRIMARY KEY (project_id, id);
+ALTER TABLE ONLY bellhop.runs_default
+    ADD CONSTRAINT runs_default_pkey PRIMARY KEY (project_id, id);
+ALTER TABLE ONLY bellhop.source_rejections
+    ADD CONSTRAINT source_rejections_pkey PRIMARY KEY (project_id, id);
+ALTER TABLE ONLY bellhop.source_rejections_default
+    ADD CONSTRAINT source_rejections_default_pkey PRIMARY KEY (project_id, id);
+ALTER TABLE ONLY bellhop.sources
+    ADD CONSTRAINT sources_by_token UNIQUE (token);
+ALTER TABLE ONLY bellhop.sources
+    ADD CONSTRAINT sources_name_taken UNIQUE (project_id, name);
+ALTER TABLE ONLY bellhop.sources
+    ADD CONSTRAINT sources_pkey PRIMARY KEY (project_id, id);
+ALTER TABLE ONLY bellhop.unrouted_events
+    ADD CONSTRAINT unrouted_events_pkey PRIMARY KEY (project_id, event_id);
+ALTER TABLE ONLY bellhop.webhook_endpoints
+    ADD CONSTRAINT webhook_endpoints_name_taken UNIQUE (project_id, name);
+ALTER TABLE ONLY bellhop.webhook_endpoints
+    ADD CONSTRAINT webhook_endpoints_pkey PRIMARY KEY (project_id, id);
+CREATE INDEX deliveries_by_endpoint ON ONLY bellhop.deliveries USING btree (project_id, endpoint_id, id);
+CREATE INDEX deliveries_by_event ON ONLY bellhop.deliveries USING btree (project_id, event_id);
+CREATE INDEX deliveries_default_project_id_endpoint_id_id_idx ON bellhop.deliveries_default USING btree (project_id, endpoint_id, id);
+CREATE INDEX deliveries_due ON ONLY bellhop.deliveries USING btree (project_id, endpoint_id, next_attempt_at, id) WHERE (state = ANY (ARRAY['pending'::text, 'sending'::text]));
+CREATE INDEX deliveries_default_project_id_endpoint_id_next_attempt_at_i_idx ON bellhop.deliveries_default USING btree (project_id, endpoint_id, next_attempt_at, id) WHERE (state = ANY (ARRAY['pending'::text, 'sending'::text]));
+CREATE INDEX deliveries_default_project_id_event_id_idx ON bellhop.deliveries_default USING btree (project_id, event_id);
+CREATE INDEX deliveries_undelivered ON ONLY bellhop.deliveries USING btree (project_id, state, id) WHERE (state <> ALL (ARRAY['pending'::text, 'sending'::text, 'succeeded'::text]));
+CREATE INDEX deliveries_default_project_id_state_id_idx ON bellhop.deliveries_default USING btree (project_id, state, id) WHERE (state <> ALL (ARRAY['pending'::text, 'sending'::text, 'succeeded'::text]));
+CREATE INDEX events_by_type ON ONLY bellhop.events USING btree (project_id, type, id);
+CREATE INDEX events_caused ON ONLY bellhop.events USING btree (project_id, caused_by_run) WHERE (caused_by_run IS NOT NULL);
+CREATE INDEX events_default_project_id_caused_by_run_idx ON bellhop.events_default USING btree (project_id, caused_by_run) WHERE (caused_by_run IS NOT NULL);
+CREATE INDEX events_default_project_id_type_id_idx ON bellhop.events_default USING btree (project_id, type, id);
+CREATE INDEX job_history_not_succeeded ON ONLY bellhop.job_history USING btree (project_id, outcome, id) WHERE (outcome <> 0);
+CREATE INDEX job_history_default_project_id_outcome_id_idx ON bellhop.job_history_default USING btree (project_id, outcome, id) WHERE (outcome <> 0);
+CREATE UNIQUE INDEX jobs_one_of ON bellhop.jobs USING btree (project_id, kind, one_of) WHERE (one_of IS NOT NULL);
+CREATE INDEX jobs_ready ON bellhop.jobs USING btree (queue_id, priority, run_at, seq) WHERE (state = 1);
+CREATE INDEX jobs_running ON bellhop.jobs USING btree (queue_id) WHERE (state = 2);
+CREATE INDEX runs_by_automation ON ONLY bellhop.runs USING btree (project_id, automation_id, id);
+CREATE INDEX runs_by_event ON ONLY bellhop.runs USING btree (project_id, event_id);
+CREATE INDEX runs_default_project_id_automation_id_id_idx ON bellhop.runs_default USING btree (project_id, automation_id, id);
+CREATE INDEX runs_default_project_id_event_id_idx ON bellhop.runs_default USING btree (project_id, event_id);
+CREATE INDEX source_rejections_by_source ON ONLY bellhop.source_rejections USING btree (project_id, source_id, id);
+CREATE INDEX source_rejections_default_project_id_source_id_id_idx ON bellhop.source_rejections_default USING btree (project_id, source_id, id);
+ALTER INDEX bellhop.deliveries_pkey ATTACH PARTITION bellhop.deliveries_default_pkey;
+ALTER INDEX bellhop.deliveries_by_endpoint ATTACH PARTITION bellhop.deliveries_default_project_id_endpoint_id_id_idx;
+ALTER INDEX bellhop.deliveries_due ATTACH PARTITION bellhop.deliveries_default_project_id_endpoint_id_next_attempt_at_i_idx;
+ALTER INDEX bellhop.deliveries_by_event ATTACH PARTITION bellhop.deliveries_default_project_id_event_id_idx;
+ALTER INDEX bellhop.deliveries_undelivered ATTACH PARTITION bellhop.deliveries_default_project_id_state_id_idx;
+ALTER INDEX bellhop.delivery_attempts_pkey ATTACH PARTITION bellhop.delivery_attempts_default_pkey;
+ALTER INDEX bellhop.events_pkey ATTACH PARTITION bellhop.events_default_pkey;
+ALTER INDEX bellhop.events_caused ATTACH PARTITION bellhop.events_default_project_id_caused_by_run_idx;
+ALTER INDEX bellhop.events_by_type ATTACH PARTITION bellhop.events_default_project_id_type_id_idx;
+ALTER INDEX bellhop.job_attempts_pkey ATTACH PARTITION bellhop.job_attempts_default_pkey;
+ALTER INDEX bellhop.job_history_pkey ATTACH PARTITION bellhop.job_history_default_pkey;
+ALTER INDEX bellhop.job_history_not_succeeded ATTACH PARTITION bellhop.job_history_default_project_id_outcome_id_idx;
+ALTER INDEX bellhop.run_steps_pkey ATTACH PARTITION bellhop.run_steps_default_pkey;
+ALTER INDEX bellhop.runs_pkey ATTACH PARTITION bellhop.runs_default_pkey;
+ALTER INDEX bellhop.runs_by_automation ATTACH PARTITION bellhop.runs_default_project_id_automation_id_id_idx;
+ALTER INDEX bellhop.runs_by_event ATTACH PARTITION bellhop.runs_default_project_id_event_id_idx;
+ALTER INDEX bellhop.source_rejections_pkey ATTACH PARTITION bellhop.source_rejections_default_pkey;
+ALTER INDEX bellhop.source_rejections_by_source ATTACH PARTITION bellhop.source_rejections_default_project_id_source_id_id_idx;
+GRANT USAGE ON SCHEMA bellhop TO bellhop_app;
+REVOKE ALL ON FUNCTION bellhop.make_partitions(until date) FROM PUBLIC;
+GRANT ALL ON FUNCTION bellhop.make_partitions(until date) TO bellhop_app;
+REVOKE ALL ON FUNCTION bellhop.partition_by_day(parent text, partition_key text) FROM PUBLIC;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.api_keys TO bellhop_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.automation_versions TO bellhop_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.automations TO bellhop_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.deliveries TO bellhop_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.deliveries_default TO bellhop_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.delivery_attempts TO bellhop_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.delivery_attempts_default TO bellhop_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.delivery_sequences TO bellhop_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.event_keys TO bellhop_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.events TO bellhop_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.events_default TO bellhop_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.job_attempts TO bellhop_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.job_attempts_default TO bellhop_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.job_history TO bellhop_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.job_history_default TO bellhop_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.jobs TO bellhop_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.key_ring_ids TO bellhop_app;
+GRANT SELECT ON TABLE bellhop.partitioned_tables TO bellhop_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.projects TO bellhop_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.queues TO bellhop_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.rules_versions TO bellhop_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.run_steps TO bellhop_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.run_steps_default TO bellhop_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.runs TO bellhop_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.runs_default TO bellhop_app;
+GRANT SELECT ON TABLE bellhop.schema_versions TO bellhop_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.source_rejections TO bellhop_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.source_rejections_default TO bellhop_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.sources TO bellhop_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.unrouted_events TO bellhop_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.webhook_endpoints TO bellhop_app;
