@@ -35,7 +35,11 @@ internal static class BinaryMode
             }
             else if (name is "datacontenttype" or "data")
             {
-                draft.Unreadable(name, "the media type is told by Content-Type, the data is the body", "unknown_header");
+                draft.Unreadable(
+                    name,
+                    "the media type is told by Content-Type, the data is the body",
+                    "unknown_header"
+                );
             }
             else if (Decode(values[0]!) is { } value)
             {

@@ -103,8 +103,7 @@ public static class CloudEventReader
             case JsonTokenType.String:
                 draft.Put(name, reader.GetString()!);
                 break;
-            case JsonTokenType.True
-            or JsonTokenType.False:
+            case JsonTokenType.True or JsonTokenType.False:
                 draft.PutLiteral(name, reader.GetBoolean() ? "true" : "false");
                 break;
             case JsonTokenType.Number when reader.TryGetInt32(out var number):

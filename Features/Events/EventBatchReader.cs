@@ -98,7 +98,9 @@ public static class EventBatchReader
 
             var item = CloudEventReader.Slice(ref reader, json);
             var itemPointer = string.Create(CultureInfo.InvariantCulture, $"{pointer}/{events.Count}");
-            events.Add(CloudEventReader.ReadObject(item, receipt(), itemPointer, mustBeCloudEvent: pointer.Length == 0));
+            events.Add(
+                CloudEventReader.ReadObject(item, receipt(), itemPointer, mustBeCloudEvent: pointer.Length == 0)
+            );
         }
 
         if (pointer.Length == 0)

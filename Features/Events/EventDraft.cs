@@ -174,7 +174,11 @@ internal sealed partial class EventDraft(string? pointer)
     {
         if (isCloudEvent && _specVersion != "1.0")
         {
-            Invalid("specversion", _specVersion is null ? "required" : "unsupported_version", "specversion must be 1.0.");
+            Invalid(
+                "specversion",
+                _specVersion is null ? "required" : "unsupported_version",
+                "specversion must be 1.0."
+            );
         }
 
         if (isCloudEvent && _unfit is not null)
@@ -266,7 +270,10 @@ internal sealed partial class EventDraft(string? pointer)
 
     private bool HasNoControls(string name, string value)
     {
-        if (!value.AsSpan().ContainsAnyInRange('\u0000', '\u001F') && !value.AsSpan().ContainsAnyInRange('\u007F', '\u009F'))
+        if (
+            !value.AsSpan().ContainsAnyInRange('\u0000', '\u001F')
+            && !value.AsSpan().ContainsAnyInRange('\u007F', '\u009F')
+        )
         {
             return true;
         }
@@ -286,7 +293,8 @@ internal sealed partial class EventDraft(string? pointer)
             _ => FieldError.At($"{pointer}/{StrictJson.Escape(name)}", code, message),
         };
 
-    private static bool IsOwn(string name) => name is "specversion" or "id" or "source" or "type" or "subject" or "time";
+    private static bool IsOwn(string name) =>
+        name is "specversion" or "id" or "source" or "type" or "subject" or "time";
 
     private static Problem Because(ProblemCode kind, List<FieldError> faults) =>
         kind.Because(faults.Count == 1 ? faults[0].Message : $"{faults.Count} members are not valid.", [.. faults]);

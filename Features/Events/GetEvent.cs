@@ -39,11 +39,17 @@ public static class GetEvent
             var withData = caller.May(Permissions.DataRead);
             await using var connection = await database.OpenConnectionAsync(cancellationToken);
             var row = await connection.QuerySingleOrDefaultAsync<EventRow>(
-                Sql.Find.With(new { caller.ProjectId, query.Id, WithData = withData }, cancellationToken)
+                Sql.Find.With(
+                    new
+                    {
+                        caller.ProjectId,
+                        query.Id,
+                        WithData = withData,
+                    },
+                    cancellationToken
+                )
             );
-            return row is null
-                ? Problems.NotFound.Because($"There is no event {query.Id}.")
-                : row.ToReceived(withData);
+            return row is null ? Problems.NotFound.Because($"There is no event {query.Id}.") : row.ToReceived(withData);
         }
     }
 

@@ -30,7 +30,11 @@ public static class PublishEvent
                 .ProducesProblem(StatusCodes.Status503ServiceUnavailable);
 
         /// <summary>Publish an event</summary>
-        public static async Task<IResult> Post(HttpContext http, IMediator mediator, CancellationToken cancellationToken)
+        public static async Task<IResult> Post(
+            HttpContext http,
+            IMediator mediator,
+            CancellationToken cancellationToken
+        )
         {
             var body = await RequestBody.ReadAsync(http);
             var request = new EventRequest(body, http.Request.ContentType, http.Request.Headers);
@@ -55,24 +59,24 @@ public static class PublishEvent
                 return fault;
             }
 
-            var newEvent = read.Unwrap();
-            var published = await log.PublishAsync([newEvent], cancellationToken);
+            var published = await log.PublishAsync([read.Unwrap()], cancellationToken);
             if (published.Problem is { } refused)
             {
                 return refused;
             }
 
             var appended = published.Unwrap()[0];
-            switch (appended.Status)
+            if (appended.Problem is { } unfit)
             {
-                case AppendStatus.Conflict:
-                    return EventsProblems.Conflict(newEvent);
-                case AppendStatus.Accepted:
-                    EventMetrics.Received.WithLabels("single").Inc();
-                    break;
+                return unfit;
             }
 
-            return new Response(appended.Id, appended.Status == AppendStatus.Duplicate);
+            if (appended.Status == EventStatus.Accepted)
+            {
+                EventMetrics.Received.WithLabels("single").Inc();
+            }
+
+            return new Response(appended.Id, appended.Status == EventStatus.Duplicate);
         }
     }
 }

@@ -27,7 +27,11 @@ public static class PublishEvents
                 .ProducesProblem(StatusCodes.Status503ServiceUnavailable);
 
         /// <summary>Publish many events</summary>
-        public static async Task<IResult> Post(HttpContext http, IMediator mediator, CancellationToken cancellationToken)
+        public static async Task<IResult> Post(
+            HttpContext http,
+            IMediator mediator,
+            CancellationToken cancellationToken
+        )
         {
             var body = await RequestBody.ReadAsync(http);
             var request = new EventRequest(body, http.Request.ContentType);
@@ -61,7 +65,7 @@ public static class PublishEvents
             }
 
             var appended = published.Unwrap();
-            EventMetrics.Received.WithLabels("batch").Inc(appended.Count(one => one.Status == AppendStatus.Accepted));
+            EventMetrics.Received.WithLabels("batch").Inc(appended.Count(one => one.Status == EventStatus.Accepted));
             return new Response(Merge(results, appended));
         }
 
@@ -74,7 +78,7 @@ public static class PublishEvents
                 merged.Add(
                     result.Problem is { } fault
                         ? PublishedEvent.Rejected(merged.Count, fault)
-                        : PublishedEvent.Of(merged.Count, result.Unwrap(), appended[next++])
+                        : PublishedEvent.Of(merged.Count, appended[next++])
                 );
             }
 

@@ -5,7 +5,7 @@ namespace Bellhop.Features.Events;
 
 /// <summary>What became of one event of a batch.</summary>
 /// <param name="Index">Its place in the request, from 0.</param>
-/// <param name="Id">The event's id; of a duplicate or a conflict the first one's; null when it was rejected.</param>
+/// <param name="Id">The event's id; of a duplicate the first one's; null when nothing was stored.</param>
 /// <param name="Status"><c>accepted</c>, <c>duplicate</c>, <c>conflict</c> or <c>rejected</c>.</param>
 public sealed record PublishedEvent(
     int Index,
@@ -17,12 +17,13 @@ public sealed record PublishedEvent(
     internal static PublishedEvent Rejected(int index, Problem problem) =>
         new(index, null, "rejected", PublishFault.Of(problem));
 
-    internal static PublishedEvent Of(int index, NewEvent newEvent, AppendedEvent appended) =>
+    internal static PublishedEvent Of(int index, AppendedEvent appended) =>
         appended.Status switch
         {
-            AppendStatus.Accepted => new(index, appended.Id, "accepted", null),
-            AppendStatus.Duplicate => new(index, appended.Id, "duplicate", null),
-            _ => new(index, appended.Id, "conflict", PublishFault.Of(EventsProblems.Conflict(newEvent))),
+            EventStatus.Accepted => new(index, appended.Id, "accepted", null),
+            EventStatus.Duplicate => new(index, appended.Id, "duplicate", null),
+            EventStatus.Conflict => new(index, null, "conflict", PublishFault.Of(appended.Problem!)),
+            _ => Rejected(index, appended.Problem!),
         };
 }
 

@@ -13,9 +13,6 @@ public static partial class Rfc3339
             ? moment.UtcDateTime
             : null;
 
-    [GeneratedRegex(
-        @"^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,20})?([Zz]|[+-]\d\d:\d\d)\z",
-        RegexOptions.ECMAScript
-    )]
+    [GeneratedRegex(@"^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,20})?([Zz]|[+-]\d\d:\d\d)\z", RegexOptions.ECMAScript)]
     private static partial Regex Shape();
 }

@@ -141,7 +141,6 @@ public static class StrictJson
 
             public string Segment =>
                 IsArray ? (Index < 0 ? "" : $"/{Index}") : (Name is null ? "" : "/" + Escape(Name));
-
         }
     }
 }
