@@ -146,7 +146,8 @@ internal sealed partial class EventDraft(string? pointer)
 
         if (_dataBytes > MaxDataBytes)
         {
-            var member = _binaryData is null ? "data" : CloudEvent.BinaryData;
+            // in binary mode the body is the data
+            var member = pointer is null ? "" : (_binaryData is null ? "data" : CloudEvent.BinaryData);
             var message = string.Create(
                 CultureInfo.InvariantCulture,
                 $"The data of the event {_source} {_id} has {_dataBytes} bytes; {MaxDataBytes} is the most."
@@ -287,7 +288,7 @@ internal sealed partial class EventDraft(string? pointer)
     private FieldError At(string name, string code, string message) =>
         (pointer, name) switch
         {
-            (null, "data" or CloudEvent.BinaryData) => FieldError.At("", code, message), // the body is the data
+            (null, "") => FieldError.At("", code, message),
             (null, _) => FieldError.InHeader($"ce-{name}", code, message),
             (_, "") => FieldError.At(pointer, code, message),
             _ => FieldError.At($"{pointer}/{StrictJson.Escape(name)}", code, message),

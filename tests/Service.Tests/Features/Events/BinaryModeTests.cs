@@ -74,7 +74,10 @@ public sealed class BinaryModeTests
         var taken = Read(Encoding.UTF8.GetBytes(body), contentType).Unwrap();
 
         Assert.Equal(data, taken.Data);
-        Assert.Equal(base64 is not null, taken.Attributes?.Contains($"\"data_base64\":\"{base64}\"", StringComparison.Ordinal) == true);
+        Assert.Equal(
+            base64 is not null,
+            taken.Attributes?.Contains($"\"data_base64\":\"{base64}\"", StringComparison.Ordinal) == true
+        );
     }
 
     [Fact]
@@ -140,7 +143,13 @@ public sealed class BinaryModeTests
     }
 
     private static HeaderDictionary Headers() =>
-        new() { ["ce-specversion"] = "1.0", ["ce-id"] = "1", ["ce-source"] = "s", ["ce-type"] = "t" };
+        new()
+        {
+            ["ce-specversion"] = "1.0",
+            ["ce-id"] = "1",
+            ["ce-source"] = "s",
+            ["ce-type"] = "t",
+        };
 
     private static Result<NewEvent> Read(byte[] body, string? contentType, params (string Name, string Value)[] more)
     {

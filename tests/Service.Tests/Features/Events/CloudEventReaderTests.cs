@@ -54,7 +54,10 @@ public sealed class CloudEventReaderTests
             "application/cloudevents+json; charset=utf-8"
         );
 
-        Assert.Equal("""{"datacontenttype":"application/json","sampled":true,"n":-7,"trace":"a\"b"}""", taken.Attributes);
+        Assert.Equal(
+            """{"datacontenttype":"application/json","sampled":true,"n":-7,"trace":"a\"b"}""",
+            taken.Attributes
+        );
         Assert.Equal("1", taken.Data);
     }
 
@@ -80,7 +83,12 @@ public sealed class CloudEventReaderTests
     [InlineData("""{"type":"t","source":"s","a/b":{}}""", 400, "/a~1b", "unknown_member")]
     [InlineData("""{"type":"t","source":"s","colour":null}""", 400, "/colour", "unknown_member")]
     [InlineData("""{"type":"t","source":"s","data_base64":"AAEC"}""", 400, "/data_base64", "unknown_member")]
-    [InlineData("""{"type":"t","source":"s","datacontenttype":"text/plain"}""", 400, "/datacontenttype", "unknown_member")]
+    [InlineData(
+        """{"type":"t","source":"s","datacontenttype":"text/plain"}""",
+        400,
+        "/datacontenttype",
+        "unknown_member"
+    )]
     [InlineData("""{"type":7,"source":"s"}""", 400, "/type", "wrong_type")]
     [InlineData("""{"type":"t","source":{}}""", 400, "/source", "wrong_type")]
     [InlineData("""{"type":"t","source":"s","time":"2026-01-31T09:30:00"}""", 400, "/time", "wrong_type")]
@@ -93,15 +101,40 @@ public sealed class CloudEventReaderTests
     [InlineData("""{"type":"t","source":"s","subject":""}""", 422, "/subject", "required")]
     [InlineData("""{"type":"t","source":"a\nb"}""", 422, "/source", "invalid_character")]
     [InlineData("""{"type":"t","source":"s","specversion":"1.0"}""", 422, "/id", "required")]
-    [InlineData("""{"type":"t","source":"s","id":"1","specversion":"0.3"}""", 422, "/specversion", "unsupported_version")]
+    [InlineData(
+        """{"type":"t","source":"s","id":"1","specversion":"0.3"}""",
+        422,
+        "/specversion",
+        "unsupported_version"
+    )]
     [InlineData("""{"type":"t","source":"s","id":"1","specversion":"1.0","Big":"x"}""", 422, "/Big", "invalid_name")]
-    [InlineData("""{"type":"t","source":"s","id":"1","specversion":"1.0","abcdefghijklmnopqrstu":"x"}""", 422, "/abcdefghijklmnopqrstu", "invalid_name")]
+    [InlineData(
+        """{"type":"t","source":"s","id":"1","specversion":"1.0","abcdefghijklmnopqrstu":"x"}""",
+        422,
+        "/abcdefghijklmnopqrstu",
+        "invalid_name"
+    )]
     [InlineData("""{"type":"t","source":"s","id":"1","specversion":"1.0","n":1.5}""", 400, "/n", "wrong_type")]
     [InlineData("""{"type":"t","source":"s","id":"1","specversion":"1.0","n":2147483648}""", 400, "/n", "wrong_type")]
     [InlineData("""{"type":"t","source":"s","id":"1","specversion":"1.0","n":[]}""", 400, "/n", "wrong_type")]
-    [InlineData("""{"type":"t","source":"s","id":"1","specversion":"1.0","dataschema":true}""", 400, "/dataschema", "wrong_type")]
-    [InlineData("""{"type":"t","source":"s","id":"1","specversion":"1.0","data_base64":"%"}""", 400, "/data_base64", "wrong_type")]
-    [InlineData("""{"type":"t","source":"s","id":"1","specversion":"1.0","data":1,"data_base64":"AAEC"}""", 422, "/data_base64", "conflicting_members")]
+    [InlineData(
+        """{"type":"t","source":"s","id":"1","specversion":"1.0","dataschema":true}""",
+        400,
+        "/dataschema",
+        "wrong_type"
+    )]
+    [InlineData(
+        """{"type":"t","source":"s","id":"1","specversion":"1.0","data_base64":"%"}""",
+        400,
+        "/data_base64",
+        "wrong_type"
+    )]
+    [InlineData(
+        """{"type":"t","source":"s","id":"1","specversion":"1.0","data":1,"data_base64":"AAEC"}""",
+        422,
+        "/data_base64",
+        "conflicting_members"
+    )]
     public void What_is_wrong_is_said_with_its_place(string body, int status, string pointer, string code)
     {
         var problem = CloudEventReader.Read(new EventRequest(Encoding.UTF8.GetBytes(body)), Receipt).Problem;
@@ -131,7 +164,12 @@ public sealed class CloudEventReaderTests
 
         Result<NewEvent> Read(int length)
         {
-            var members = new Dictionary<string, string> { ["type"] = "t", ["source"] = "s", [member] = new('é', length) };
+            var members = new Dictionary<string, string>
+            {
+                ["type"] = "t",
+                ["source"] = "s",
+                [member] = new('é', length),
+            };
             return CloudEventReader.Read(
                 new EventRequest(System.Text.Json.JsonSerializer.SerializeToUtf8Bytes(members)),
                 Receipt
@@ -152,7 +190,9 @@ public sealed class CloudEventReaderTests
         static Result<NewEvent> Read(int length) =>
             CloudEventReader.Read(
                 new EventRequest(
-                    Encoding.UTF8.GetBytes($$"""{"type":"t","source":"shop","id":"7","data":"{{new string('x', length)}}"}""")
+                    Encoding.UTF8.GetBytes(
+                        $$"""{"type":"t","source":"shop","id":"7","data":"{{new string('x', length)}}"}"""
+                    )
                 ),
                 Receipt
             );
@@ -185,7 +225,10 @@ public sealed class CloudEventReaderTests
     [Fact]
     public void A_structured_cloud_event_must_say_its_version()
     {
-        var request = new EventRequest("""{"type":"t","source":"s","id":"1"}"""u8.ToArray(), "application/cloudevents+json");
+        var request = new EventRequest(
+            """{"type":"t","source":"s","id":"1"}"""u8.ToArray(),
+            "application/cloudevents+json"
+        );
 
         Assert.Equal("/specversion", Assert.Single(CloudEventReader.Read(request, Receipt).Problem!.Errors).Pointer);
     }

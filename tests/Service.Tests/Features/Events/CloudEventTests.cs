@@ -106,7 +106,8 @@ public sealed class CloudEventTests
             AssertSame(sent, received, body.IsEmpty);
         });
 
-    private static readonly Gen<string> Texts = Gen.String[Gen.Char[' ', '~'], 1, 40].Where(text => text.Trim().Length > 0);
+    private static readonly Gen<string> Texts = Gen.String[Gen.Char[' ', '~'], 1, 40]
+        .Where(text => text.Trim().Length > 0);
 
     private static readonly Gen<Theirs> SdkEvents = Gen.Select(
         Texts,

@@ -13,7 +13,14 @@ public sealed class EventBatchReaderTests
     [Fact]
     public void Each_event_is_read_by_itself()
     {
-        string[] events = [Good, """{"type":"t"}""", GoodCloudEvent, """{"type":"t","source":"s","data":{"a":1,"a":1}}""", "7"];
+        string[] events =
+        [
+            Good,
+            """{"type":"t"}""",
+            GoodCloudEvent,
+            """{"type":"t","source":"s","data":{"a":1,"a":1}}""",
+            "7",
+        ];
 
         var results = Read($$"""{"events":[{{string.Join(',', events)}}]}""").Unwrap();
 
