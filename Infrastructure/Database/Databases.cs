@@ -52,30 +52,32 @@ public sealed class Databases : IAsyncDisposable
     private static NpgsqlDataSource Build(string connectionString, int size, string name, string more = "")
     {
         var settings = new NpgsqlConnectionStringBuilder(connectionString);
-        var given = new NpgsqlConnectionStringBuilder(connectionString);
+        var given = new NpgsqlConnectionStringBuilder(connectionString); // asked what it was given: ContainsKey knows every key
         settings.Options = $"{given.Options} {Options} {more}".Trim();
         settings.ApplicationName ??= name;
-        if (!given.ContainsKey("Maximum Pool Size"))
+        if (!given.ShouldSerialize("Maximum Pool Size"))
         {
             settings.MaxPoolSize = size;
         }
 
-        if (!given.ContainsKey("Max Auto Prepare"))
+        if (!given.ShouldSerialize("Max Auto Prepare"))
         {
             settings.MaxAutoPrepare = 100;
             settings.AutoPrepareMinUsages = 2;
         }
 
-        if (!given.ContainsKey("Timeout"))
+        if (!given.ShouldSerialize("Timeout"))
         {
             settings.Timeout = 5;
         }
 
-        if (!given.ContainsKey("Command Timeout"))
+        if (!given.ShouldSerialize("Command Timeout"))
         {
             settings.CommandTimeout = 10;
         }
 
+        // the engine's statements leave no state behind that a reset would have to clear
+        settings.NoResetOnClose |= more.Length > 0;
         settings.KeepAlive = settings.KeepAlive == 0 ? 10 : settings.KeepAlive;
         var builder = new NpgsqlDataSourceBuilder(settings.ConnectionString);
         return builder.Build();

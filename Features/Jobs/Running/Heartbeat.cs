@@ -93,7 +93,7 @@ internal sealed partial class Heartbeat(
 
     private static class Sql
     {
-        // Locked in the order of every finish, and skipped where locked: the two can neither deadlock nor wait for each other.
+        // A lease says "running" and fits no partial index: rows are found by their keys. Locked in the order of every finish, and skipped where locked: the two can neither deadlock nor wait for each other.
         public const string Extend = """
             WITH asked AS MATERIALIZED (
                 SELECT a.project_id, a.id, a.claim_no, a.lease_seconds, a.position
@@ -101,10 +101,10 @@ internal sealed partial class Heartbeat(
                     WITH ORDINALITY AS a(project_id, id, claim_no, lease_seconds, position)
             ),
             free AS MATERIALIZED (
-                SELECT j.project_id, j.id, a.lease_seconds, a.position
+                SELECT j.project_id, j.id, j.claim_no, a.lease_seconds, a.position
                 FROM asked a
                 JOIN jobs j ON j.project_id = a.project_id AND j.id = a.id
-                WHERE j.claim_no = a.claim_no AND j.state = 2
+                WHERE j.claim_no = a.claim_no AND j.lease_until IS NOT NULL
                 ORDER BY j.project_id, j.id
                 FOR UPDATE OF j SKIP LOCKED
             ),
@@ -112,13 +112,14 @@ internal sealed partial class Heartbeat(
                 UPDATE jobs j
                 SET lease_until = now() + make_interval(secs => f.lease_seconds)
                 FROM free f
-                WHERE j.project_id = f.project_id AND j.id = f.id AND j.state = 2
+                WHERE j.project_id = f.project_id AND j.id = f.id AND j.claim_no = f.claim_no
                 RETURNING f.position
             )
             SELECT a.position,
                 EXISTS (
                     SELECT FROM jobs j
-                    WHERE j.project_id = a.project_id AND j.id = a.id AND j.claim_no = a.claim_no AND j.state = 2
+                    WHERE j.project_id = a.project_id AND j.id = a.id AND j.claim_no = a.claim_no
+                        AND j.lease_until IS NOT NULL
                 ) AS is_held,
                 EXISTS (SELECT FROM extended e WHERE e.position = a.position) AS is_extended
             FROM asked a

@@ -70,7 +70,8 @@ internal sealed class JobClaims(Databases databases, TimeProvider clock)
     {
         // Queues with work are found by jumping through jobs_ready, so queues without any cost nothing. One probe a priority, since
         // an index scan over all of them would read every urgent job due tomorrow. MATERIALIZED keeps the planner from running the
-        // locking part twice. Attempts stop counting at the type's end, or one job lost for ever would stop every claim.
+        // locking part twice; that part says "ready" in words that fit no partial index, so that each row is found by its key,
+        // whatever the statistics of a moment say. Attempts stop counting at the type's end, or one job lost for ever would stop every claim.
         public const string Claim = """
             WITH RECURSIVE ready AS (
                 (SELECT project_id, queue_id FROM jobs WHERE state = 1 ORDER BY queue_id LIMIT 1)
@@ -93,12 +94,12 @@ internal sealed class JobClaims(Databases databases, TimeProvider clock)
                 WHERE q.served_by = 'service' AND q.paused_at IS NULL AND COALESCE(s.free, @OtherFree) > 0
             ),
             candidates AS (
-                SELECT due.project_id, due.id, w.name, w.lease_seconds, w.free,
+                SELECT due.project_id, due.id, due.claim_no, w.name, w.lease_seconds, w.free,
                     row_number() OVER (PARTITION BY w.name ORDER BY p.priority, due.run_at, due.seq) AS place
                 FROM wanted w
                 CROSS JOIN (VALUES (1::smallint), (2::smallint), (3::smallint), (4::smallint)) AS p(priority)
                 CROSS JOIN LATERAL (
-                    SELECT j.project_id, j.id, j.run_at, j.seq
+                    SELECT j.project_id, j.id, j.claim_no, j.run_at, j.seq
                     FROM jobs j
                     WHERE j.state = 1 AND j.queue_id = w.queue_id AND j.priority = p.priority AND j.run_at <= now()
                     ORDER BY j.run_at, j.seq
@@ -106,13 +107,13 @@ internal sealed class JobClaims(Databases databases, TimeProvider clock)
                 ) AS due
             ),
             picked AS MATERIALIZED (
-                SELECT project_id, id, name, lease_seconds, place FROM candidates WHERE place <= free
+                SELECT project_id, id, claim_no, name, lease_seconds, place FROM candidates WHERE place <= free
             ),
             mine AS MATERIALIZED (
-                SELECT j.project_id, j.id, p.name, p.lease_seconds, p.place
+                SELECT j.project_id, j.id, j.claim_no, p.name, p.lease_seconds, p.place
                 FROM picked p
                 JOIN jobs j ON j.project_id = p.project_id AND j.id = p.id
-                WHERE j.state = 1 AND j.run_at <= now()
+                WHERE j.claim_no = p.claim_no AND j.lease_until IS NULL AND j.state > 0 AND j.run_at <= now()
                 ORDER BY j.project_id, j.id
                 FOR UPDATE OF j SKIP LOCKED
             ),
@@ -121,7 +122,7 @@ internal sealed class JobClaims(Databases databases, TimeProvider clock)
                 SET state = 2, claim_no = j.claim_no + 1, attempt = LEAST(j.attempt + 1, 32767), claimed_at = now(),
                     worker_id = @WorkerId, lease_until = now() + make_interval(secs => m.lease_seconds)
                 FROM mine m
-                WHERE j.project_id = m.project_id AND j.id = m.id AND j.state = 1
+                WHERE j.project_id = m.project_id AND j.id = m.id AND j.claim_no = m.claim_no
                 RETURNING j.project_id, j.id, j.queue_id, m.name, j.kind, j.claim_no, j.attempt, j.max_attempts, j.lost, j.args,
                     j.traceparent, m.lease_seconds, j.run_at, m.place
             )

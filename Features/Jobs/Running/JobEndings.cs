@@ -74,6 +74,8 @@ internal static class JobEndings
 
     private static class Sql
     {
+        // A lease says "running" as state = 2 does, and fits no partial index: each row must be found by its key, whatever the
+        // statistics of a moment say. Rows are locked in one order, so that two statements cannot deadlock.
         public const string Finish = """
             WITH held AS MATERIALIZED (
                 SELECT j.project_id, j.id, j.claim_no, s.outcome, s.result, s.error
@@ -81,14 +83,14 @@ internal static class JobEndings
                     @ProjectIds::uuid[], @Ids::uuid[], @ClaimNos::bigint[], @Outcomes::smallint[], @Results::text[], @Errors::text[]
                 ) AS s(project_id, id, claim_no, outcome, result, error)
                 JOIN jobs j ON j.project_id = s.project_id AND j.id = s.id
-                WHERE j.claim_no = s.claim_no AND j.state = 2
+                WHERE j.claim_no = s.claim_no AND j.lease_until IS NOT NULL
                 ORDER BY j.project_id, j.id
                 FOR UPDATE OF j
             ),
             gone AS (
                 DELETE FROM jobs j
                 USING held h
-                WHERE j.project_id = h.project_id AND j.id = h.id AND j.claim_no = h.claim_no AND j.state = 2
+                WHERE j.project_id = h.project_id AND j.id = h.id AND j.claim_no = h.claim_no
                 RETURNING j.project_id, j.id, j.queue_id, j.kind, j.priority, j.claim_no, j.attempt, j.max_attempts, j.lost, j.run_at,
                     j.claimed_at, j.worker_id, j.traceparent, j.continuation, j.args, h.outcome, h.result::json, h.error::json
             ),
@@ -126,7 +128,7 @@ internal static class JobEndings
                     @ProjectIds::uuid[], @Ids::uuid[], @ClaimNos::bigint[], @Delays::float8[], @Released::boolean[], @Errors::text[]
                 ) AS s(project_id, id, claim_no, delay, released, error)
                 JOIN jobs j ON j.project_id = s.project_id AND j.id = s.id
-                WHERE j.claim_no = s.claim_no AND j.state = 2
+                WHERE j.claim_no = s.claim_no AND j.lease_until IS NOT NULL
                 ORDER BY j.project_id, j.id
                 FOR UPDATE OF j
             ),
@@ -135,7 +137,7 @@ internal static class JobEndings
                 SET state = 1, lease_until = NULL, run_at = now() + make_interval(secs => h.delay),
                     attempt = j.attempt - CASE WHEN h.released THEN 1 ELSE 0 END
                 FROM held h
-                WHERE j.project_id = h.project_id AND j.id = h.id AND j.claim_no = h.claim_no AND j.state = 2
+                WHERE j.project_id = h.project_id AND j.id = h.id AND j.claim_no = h.claim_no
                 RETURNING j.project_id, j.id, j.claim_no, h.attempt, h.worker_id, h.claimed_at, h.released, h.error, h.delay
             ),
             noted AS (
