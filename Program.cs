@@ -1,6 +1,7 @@
 using Bellhop.Features.Accounts;
 using Bellhop.Features.ApiKeys;
 using Bellhop.Features.Events;
+using Bellhop.Features.Jobs;
 using Bellhop.Features.System;
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Cli;
@@ -49,6 +50,7 @@ public sealed class Program
             .AddOutgoing(settings.OutgoingAllowNetworks)
             .AddApiKeys()
             .AddEvents()
+            .AddJobs(executes: settings.HasRole("worker"))
             .AddSystem();
 
     private static Task<Guid?> SettleAsync(NpgsqlConnection connection, CancellationToken cancellationToken) =>

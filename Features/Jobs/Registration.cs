@@ -4,9 +4,14 @@ namespace Bellhop.Features.Jobs;
 
 internal static class Registration
 {
-    /// <summary>What enqueues, in every process.</summary>
-    public static IServiceCollection AddJobs(this IServiceCollection services)
+    /// <param name="executes">Whether this process executes jobs, or only enqueues and shows them.</param>
+    public static IServiceCollection AddJobs(this IServiceCollection services, bool executes)
     {
+        if (executes)
+        {
+            services.AddRunner();
+        }
+
         services.AddSingleton<QueueSignals>();
         services.AddSingleton<JobKinds>();
         services.AddSingleton<ExpiredLeases>();
@@ -18,8 +23,8 @@ internal static class Registration
         );
     }
 
-    /// <summary>What executes. Hosted services stop in reverse: the runner first, then what stores and keeps for it.</summary>
-    public static IServiceCollection AddJobRunner(this IServiceCollection services)
+    // hosted services stop in reverse: the runner first, then what stores and keeps for it
+    private static void AddRunner(this IServiceCollection services)
     {
         services.AddSingleton<HeldJobs>();
         services.AddSingleton<JobClaims>();
@@ -30,6 +35,5 @@ internal static class Registration
         services.AddHostedService(provider => provider.GetRequiredService<Heartbeat>());
         services.AddHostedService(provider => provider.GetRequiredService<JobFinisher>());
         services.AddHostedService(provider => provider.GetRequiredService<JobRunner>());
-        return services;
     }
 }

@@ -12,6 +12,7 @@ public static class StorageRegistration
             .AddSingleton(storage)
             .AddSingleton(storage.Databases)
             .AddSingleton(storage.Databases.Main)
+            .AddNotifications()
             .AddSingleton(storage.KeyRing)
             .AddSingleton(new SecretBox(storage.KeyRing))
             .AddSingleton(new CursorSigner(storage.KeyRing.Active.Derive("cursors")));

@@ -64,7 +64,7 @@ public sealed class ServiceFixture : IAsyncLifetime
             _ => { },
             CancellationToken.None
         );
-        _app = Program.Build(Settings, _storage);
+        _app = Program.Build(Settings, _storage, ScriptedJobs.Add);
         await _app.StartAsync();
     }
 

@@ -1,0 +1,162 @@
+using Bellhop.Features.Jobs;
+using Bellhop.Tests.Support;
+using Npgsql;
+using Xunit;
+
+namespace Bellhop.Tests.Features.Jobs.Running;
+
+public sealed class JobRunnerTests(ServiceFixture service)
+{
+    [Fact]
+    public async Task An_outage_gives_the_attempt_back()
+    {
+        var project = await service.NewProjectAsync();
+        var job = TestJobs.New(
+            project.Id,
+            (job, _) =>
+                job.ClaimNo == 1 ? throw new NpgsqlException("gone", new IOException("reset")) : TestJobs.Succeed()
+        );
+        await TestJobs.EnqueueAsync(service, job);
+
+        var found = await TestJobs.BecomeAsync(project, job.Id, "succeeded");
+
+        Assert.Equal(1, found.GetProperty("attempt").GetInt32());
+        Assert.Equal("released", found.GetProperty("attempts")[0].GetProperty("outcome").GetString());
+    }
+
+    [Fact]
+    public async Task A_kind_nobody_here_knows_goes_back_for_a_minute()
+    {
+        var project = await service.NewProjectAsync();
+        var job = TestJobs.Noop(project.Id) with { Kind = "from-the-future" };
+        await TestJobs.EnqueueAsync(service, job);
+
+        var found = await Eventually.FitAsync(
+            () => TestJobs.GetAsync(project, job.Id),
+            job => job.GetProperty("attempts").GetArrayLength() == 1
+        );
+
+        Assert.Equal("ready", found.State());
+        Assert.Equal(0, found.GetProperty("attempt").GetInt32());
+    }
+
+    [Fact]
+    public async Task More_urgent_jobs_begin_first_and_equal_ones_in_order()
+    {
+        await using var own = await OwnService.StartAsync(service);
+        var order = new List<short>();
+        var jobs = new List<NewJob>();
+        for (short priority = 4; priority >= 1; priority--)
+        {
+            var name = priority;
+            jobs.Add(
+                TestJobs.New(
+                    own.ProjectId,
+                    (_, _) =>
+                    {
+                        lock (order)
+                        {
+                            order.Add(name);
+                        }
+
+                        return TestJobs.Succeed();
+                    }
+                ) with
+                {
+                    Priority = priority,
+                    Queue = "single",
+                }
+            );
+        }
+
+        await TestJobs.ExecuteAsync(
+            own.Database,
+            """
+            INSERT INTO queues (project_id, name, retry, paused_at) VALUES (@ProjectId, 'single', '{}', now())
+            """,
+            new { own.ProjectId }
+        );
+        await TestJobs.EnqueueAsync(own.Database, own.Services, [.. jobs]);
+        await TestJobs.ExecuteAsync(
+            own.Database,
+            "UPDATE queues SET paused_at = NULL WHERE project_id = @ProjectId",
+            new { own.ProjectId }
+        );
+
+        await Eventually.BeTrueAsync(() => Task.FromResult(Count(order) == 4), "all ran");
+        // they begin in order and may overtake each other from there: the first two cannot both come last
+        Assert.Contains((short)1, order[..3]);
+    }
+
+    [Fact]
+    public async Task A_stopping_process_hands_back_what_runs_and_counts_no_attempt()
+    {
+        await using var own = await OwnService.StartAsync(service);
+        var started = new CountdownEvent(20);
+        var jobs = Enumerable
+            .Range(0, 30)
+            .Select(n =>
+                TestJobs.New(
+                    own.ProjectId,
+                    async (_, token) =>
+                    {
+                        started.Signal();
+                        // every other handler is deaf to its token
+                        await Task.Delay(
+                            TimeSpan.FromMinutes(n % 2 == 0 ? 5 : 0.1),
+                            n % 2 == 0 ? token : CancellationToken.None
+                        );
+                        return new JobOutcome.Succeeded(null);
+                    }
+                )
+            )
+            .ToArray();
+        await TestJobs.EnqueueAsync(own.Database, own.Services, jobs);
+        await Task.Run(() => started.Wait(Eventually.Patience), TestContext.Current.CancellationToken);
+
+        await own.StopAsync();
+
+        var left = await TestJobs.QueryAsync<(long Ready, long Attempts)>(
+            own.Database,
+            "SELECT count(*) FILTER (WHERE state = 1 AND lease_until IS NULL), sum(attempt)::bigint FROM jobs WHERE project_id = @ProjectId",
+            new { own.ProjectId }
+        );
+        Assert.Equal((30, 0), left);
+    }
+
+    [Fact]
+    public async Task The_engine_outlives_every_connection_it_has()
+    {
+        await using var own = await OwnService.StartAsync(service);
+        await using var owner = NpgsqlDataSource.Create(service.OwnerConnectionString);
+        for (var round = 0; round < 3; round++)
+        {
+            await TestJobs.EnqueueAsync(own.Database, own.Services, TestJobs.Noop(own.ProjectId));
+            await TestJobs.QueryAsync<long>(
+                owner,
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = @Database",
+                new { Database = new NpgsqlConnectionStringBuilder(own.Database.ConnectionString).Database }
+            );
+            NpgsqlConnection.ClearPool(own.Database.CreateConnection());
+        }
+
+        await Eventually.BeTrueAsync(
+            async () =>
+                await TestJobs.QueryAsync<long>(
+                    own.Database,
+                    "SELECT count(*) FROM job_history WHERE project_id = @ProjectId AND outcome = 0",
+                    new { own.ProjectId }
+                ) == 3,
+            "three jobs succeeded",
+            TimeSpan.FromSeconds(60)
+        );
+    }
+
+    private static int Count(List<short> order)
+    {
+        lock (order)
+        {
+            return order.Count;
+        }
+    }
+}

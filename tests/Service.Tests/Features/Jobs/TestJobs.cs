@@ -1,0 +1,81 @@
+using System.Net.Http.Json;
+using System.Text.Json;
+using Bellhop.Features.Jobs;
+using Bellhop.Infrastructure.Database;
+using Bellhop.Tests.Support;
+using Dapper;
+using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
+using Xunit;
+
+namespace Bellhop.Tests.Features.Jobs;
+
+/// <summary>What the tests of the engine do with jobs, past the API.</summary>
+internal static class TestJobs
+{
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    public static NewJob New(Guid projectId, Script script, string? retry = null, Continuation? continuation = null)
+    {
+        var job = new NewJob
+        {
+            ProjectId = projectId,
+            Id = Guid.CreateVersion7(),
+            Queue = JobQueue.Default,
+            Kind = ScriptedJobs.Name,
+            Args = "{}",
+            Retry = retry,
+            Continuation = continuation,
+        };
+        ScriptedJobs.Write(job.Id, script);
+        return job;
+    }
+
+    public static NewJob Noop(Guid projectId) =>
+        new()
+        {
+            ProjectId = projectId,
+            Id = Guid.CreateVersion7(),
+            Queue = JobQueue.Default,
+            Kind = "noop",
+            Args = "{}",
+        };
+
+    public static Task<JobOutcome> Succeed(string? result = null) =>
+        Task.FromResult<JobOutcome>(new JobOutcome.Succeeded(result));
+
+    public static async Task<IReadOnlyList<Guid>> EnqueueAsync(
+        NpgsqlDataSource database,
+        IServiceProvider services,
+        params NewJob[] jobs
+    )
+    {
+        await using var connection = await database.OpenConnectionAsync(Token);
+        var ids = await JobQueue.EnqueueAsync(connection, jobs, Token);
+        services.GetRequiredService<QueueSignals>().Raise();
+        return ids;
+    }
+
+    public static Task<IReadOnlyList<Guid>> EnqueueAsync(ServiceFixture service, params NewJob[] jobs) =>
+        EnqueueAsync(service.Database, service.Services, jobs);
+
+    public static async Task<JsonElement> GetAsync(TestProject project, Guid id) =>
+        await project.Http.GetFromJsonAsync<JsonElement>($"/v1/jobs/{id}", Token);
+
+    public static string State(this JsonElement job) => job.GetProperty("state").GetString()!;
+
+    public static Task<JsonElement> BecomeAsync(TestProject project, Guid id, string state) =>
+        Eventually.FitAsync(() => GetAsync(project, id), job => job.State() == state);
+
+    public static async Task<int> ExecuteAsync(NpgsqlDataSource database, string sql, object arguments)
+    {
+        await using var connection = await database.OpenConnectionAsync(Token);
+        return await connection.ExecuteAsync(sql.With(arguments, Token));
+    }
+
+    public static async Task<T?> QueryAsync<T>(NpgsqlDataSource database, string sql, object arguments)
+    {
+        await using var connection = await database.OpenConnectionAsync(Token);
+        return await connection.QuerySingleOrDefaultAsync<T>(sql.With(arguments, Token));
+    }
+}
