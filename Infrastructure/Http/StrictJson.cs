@@ -44,6 +44,10 @@ public static class StrictJson
         }
     }
 
+    /// <summary>A name as it stands in a JSON pointer (RFC 6901 section 3).</summary>
+    public static string Escape(string name) =>
+        name.Replace("~", "~0", StringComparison.Ordinal).Replace("/", "~1", StringComparison.Ordinal);
+
     /// <summary>Where the reader is, and which names each open object has had.</summary>
     private sealed class JsonPath
     {
@@ -137,9 +141,6 @@ public static class StrictJson
 
             public string Segment =>
                 IsArray ? (Index < 0 ? "" : $"/{Index}") : (Name is null ? "" : "/" + Escape(Name));
-
-            private static string Escape(string name) =>
-                name.Replace("~", "~0", StringComparison.Ordinal).Replace("/", "~1", StringComparison.Ordinal);
         }
     }
 }

@@ -1,0 +1,82 @@
+using Bellhop.Infrastructure.Auth;
+using Bellhop.Infrastructure.Http;
+using Carter;
+using MediatR;
+
+namespace Bellhop.Features.Events;
+
+/// <summary>Takes in one event, and with it everything it causes.</summary>
+/// <remarks>
+/// Answered after the commit. (source, id) names an event: sent again it is answered with the first one's id and causes nothing;
+/// sent again with other content it is refused.
+/// </remarks>
+public static class PublishEvent
+{
+    public sealed class Endpoint : ICarterModule
+    {
+        public void AddRoutes(IEndpointRouteBuilder app) =>
+            app.MapPost("/v1/events", Post)
+                .RequirePermission(Permissions.EventsPublish)
+                .WithName(nameof(PublishEvent))
+                .WithTags("Events")
+                // any type: in binary mode the body is the data
+                .Accepts<PlainEvent>("application/json", CloudEventReader.StructuredType, "*/*")
+                .Produces<Response>(StatusCodes.Status202Accepted)
+                .ProducesProblem(StatusCodes.Status400BadRequest)
+                .ProducesProblem(StatusCodes.Status409Conflict)
+                .ProducesProblem(StatusCodes.Status413PayloadTooLarge)
+                .ProducesProblem(StatusCodes.Status415UnsupportedMediaType)
+                .ProducesProblem(StatusCodes.Status422UnprocessableEntity)
+                .ProducesProblem(StatusCodes.Status503ServiceUnavailable);
+
+        /// <summary>Publish an event</summary>
+        public static async Task<IResult> Post(
+            HttpContext http,
+            IMediator mediator,
+            CancellationToken cancellationToken
+        )
+        {
+            var body = await RequestBody.ReadAsync(http);
+            var request = new EventRequest(body, http.Request.ContentType, http.Request.Headers);
+            var result = await mediator.Send(new Command(request), cancellationToken);
+            return result.ToHttp(taken => TypedResults.Accepted($"/v1/events/{taken.Id}", taken));
+        }
+    }
+
+    public sealed record Command(EventRequest Request) : IRequest<Result<Response>>;
+
+    /// <param name="Duplicate">The event was here already; <paramref name="Id"/> is the first one's.</param>
+    public sealed record Response(Guid Id, bool Duplicate);
+
+    internal sealed class Handler(EventLog log, Caller caller, TimeProvider clock)
+        : IRequestHandler<Command, Result<Response>>
+    {
+        public async Task<Result<Response>> Handle(Command command, CancellationToken cancellationToken)
+        {
+            var read = CloudEventReader.Read(command.Request, EventReceipt.Now(caller.ProjectId, clock));
+            if (read.Problem is { } fault)
+            {
+                return fault;
+            }
+
+            var published = await log.PublishAsync([read.Unwrap()], cancellationToken);
+            if (published.Problem is { } refused)
+            {
+                return refused;
+            }
+
+            var appended = published.Unwrap()[0];
+            if (appended.Problem is { } unfit)
+            {
+                return unfit;
+            }
+
+            if (appended.Status == EventStatus.Accepted)
+            {
+                EventMetrics.Received.WithLabels("single").Inc();
+            }
+
+            return new Response(appended.Id, appended.Status == EventStatus.Duplicate);
+        }
+    }
+}

@@ -1,0 +1,64 @@
+using Bellhop.Infrastructure.Auth;
+using Bellhop.Infrastructure.Database;
+using Bellhop.Infrastructure.Http;
+using Carter;
+using Dapper;
+using MediatR;
+using Npgsql;
+
+namespace Bellhop.Features.Sources;
+
+/// <summary>Lists the sources, the newest first.</summary>
+public static class ListSources
+{
+    public sealed class Endpoint : ICarterModule
+    {
+        public void AddRoutes(IEndpointRouteBuilder app) =>
+            app.MapGet("/v1/sources", Get)
+                .RequirePermission(Permissions.SourcesRead)
+                .WithPaging()
+                .WithName(nameof(ListSources))
+                .WithTags("Sources")
+                .Produces<Page<SourceView>>()
+                .ProducesProblem(StatusCodes.Status400BadRequest);
+
+        /// <summary>List sources</summary>
+        public static async Task<IResult> Get(HttpContext http, IMediator mediator, CancellationToken cancellationToken)
+        {
+            var paging = Paging.Read(http);
+            return paging.Problem is { } problem
+                ? new ProblemResponse(problem)
+                : (await mediator.Send(new Query(paging.Unwrap()), cancellationToken)).ToHttp(http);
+        }
+    }
+
+    public sealed record Query(PageRequest Page) : IRequest<Result<Page<SourceView>>>;
+
+    internal sealed class Handler(NpgsqlDataSource database, Caller caller)
+        : IRequestHandler<Query, Result<Page<SourceView>>>
+    {
+        public async Task<Result<Page<SourceView>>> Handle(Query query, CancellationToken cancellationToken)
+        {
+            var arguments = new
+            {
+                caller.ProjectId,
+                Before = query.Page.AfterId ?? Guid.AllBitsSet,
+                Take = query.Page.Limit + 1,
+            };
+            await using var connection = await database.OpenConnectionAsync(cancellationToken);
+            var rows = await connection.QueryAsync<SourceView>(Sql.List.With(arguments, cancellationToken));
+            return query.Page.ToPage(rows.AsList(), source => source.Id);
+        }
+    }
+
+    private static class Sql
+    {
+        public const string List = """
+            SELECT id, name, scheme, '/in/' || token AS inbound_path, created_at
+            FROM sources
+            WHERE project_id = @ProjectId AND id < @Before
+            ORDER BY id DESC
+            LIMIT @Take
+            """;
+    }
+}

@@ -1,0 +1,78 @@
+using System.Collections.Concurrent;
+using Bellhop.Infrastructure.Database;
+using Bellhop.Infrastructure.Secrets;
+using Dapper;
+using Npgsql;
+
+namespace Bellhop.Features.Sources;
+
+/// <summary>Finds the source of an inbound path, with its secrets opened; what was found is believed for five seconds.</summary>
+/// <remarks>Paths that lead nowhere are not remembered: guessing them costs a look-up each and no memory.</remarks>
+public sealed class SourceCache(NpgsqlDataSource database, SecretBox box, TimeProvider clock)
+{
+    public const int TokenLength = 43; // 256 bits in base 62
+
+    private static readonly TimeSpan MaxAge = TimeSpan.FromSeconds(5);
+
+    // written by the request that found nothing young enough; a race costs one more look-up
+    private readonly ConcurrentDictionary<string, (Source Source, long ReadAt)> _found = new(StringComparer.Ordinal);
+
+    public async ValueTask<Source?> FindAsync(string token, CancellationToken cancellationToken)
+    {
+        if (_found.TryGetValue(token, out var found) && clock.GetElapsedTime(found.ReadAt) < MaxAge)
+        {
+            return found.Source;
+        }
+
+        var readAt = clock.GetTimestamp();
+        var source = await ReadAsync(token, cancellationToken);
+        if (source is null)
+        {
+            _found.TryRemove(token, out _);
+            return null;
+        }
+
+        _found[token] = (source, readAt);
+        return source;
+    }
+
+    /// <summary>Where the secrets of a source are sealed to.</summary>
+    internal static AssociatedData PlaceOf(Guid projectId, Guid id) => new(projectId, "sources", "secrets", $"{id}");
+
+    private async Task<Source?> ReadAsync(string token, CancellationToken cancellationToken)
+    {
+        if (token.Length != TokenLength)
+        {
+            return null;
+        }
+
+        await using var connection = await database.OpenConnectionAsync(cancellationToken);
+        var row = await connection.QuerySingleOrDefaultAsync<SealedSource>(
+            Sql.Find.With(new { Token = token }, cancellationToken)
+        );
+        return row?.Open(box);
+    }
+
+    private sealed record SealedSource(Guid ProjectId, Guid Id, string Name, string Scheme, string[] Secrets)
+    {
+        public Source Open(SecretBox box)
+        {
+            var scheme = WebhookScheme.All[Scheme];
+            return new Source(ProjectId, Id, Name, scheme, [.. Secrets.Select(secret => KeyOf(scheme, box, secret))]);
+        }
+
+        private byte[] KeyOf(WebhookScheme scheme, SecretBox box, string secret)
+        {
+            var opened = box.Open(secret, PlaceOf(ProjectId, Id));
+            return opened.TryGetText(out var text) && scheme.KeyOf(text) is { } key
+                ? key
+                : throw new InvalidOperationException($"The secret of the source {Id} does not open: {opened}.");
+        }
+    }
+
+    private static class Sql
+    {
+        // before the project is known
+        public const string Find = "SELECT project_id, id, name, scheme, secrets FROM sources WHERE token = @Token";
+    }
+}

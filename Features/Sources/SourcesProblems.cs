@@ -1,0 +1,9 @@
+using Bellhop.Infrastructure.Http;
+
+namespace Bellhop.Features.Sources;
+
+/// <summary>The failures that only sources know.</summary>
+public static class SourcesProblems
+{
+    public static readonly ProblemCode BadSignature = new(401, "bad_signature", "The signature is not the source's");
+}

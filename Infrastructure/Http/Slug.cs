@@ -1,0 +1,38 @@
+using System.Text.RegularExpressions;
+using FluentValidation;
+
+namespace Bellhop.Infrastructure.Http;
+
+/// <summary>The names of configuration: lower-case letters, digits and inner hyphens, 1–63 characters, as in a host name.</summary>
+/// <remarks>A name is never shaped like an id, so that a path may hold either (<see cref="NameOrId"/>).</remarks>
+public static partial class Slug
+{
+    public static bool IsSound(string? name) =>
+        name is not null && Shape().IsMatch(name) && !Guid.TryParseExact(name, "D", out _);
+
+    /// <summary>The rule for validators.</summary>
+    public static IRuleBuilderOptions<T, string> IsSlug<T>(this IRuleBuilder<T, string> rule) =>
+        rule.Must(name => IsSound(name))
+            .WithErrorCode("invalid_name")
+            .WithMessage(
+                "A name is 1 to 63 lower-case letters, digits and hyphens, no hyphen first or last, and not shaped like an id."
+            );
+
+    [GeneratedRegex(@"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\z", RegexOptions.NonBacktracking)]
+    private static partial Regex Shape();
+}
+
+/// <summary>What a path names a piece of configuration by: exactly one of the two is set.</summary>
+public readonly record struct NameOrId
+{
+    private NameOrId(Guid? id, string? name) => (Id, Name) = (id, name);
+
+    public Guid? Id { get; }
+
+    public string? Name { get; }
+
+    public static NameOrId Parse(string text) =>
+        Guid.TryParseExact(text, "D", out var id) ? new NameOrId(id, null) : new NameOrId(null, text);
+
+    public override string ToString() => Name ?? $"{Id}";
+}
