@@ -67,7 +67,7 @@ CREATE TABLE job_history (
 CREATE INDEX job_history_not_succeeded ON job_history (project_id, outcome, id) WHERE outcome <> 0;
 SELECT partition_by_day('job_history', 'time');
 
--- Attempts that did not end the job: failed, lost or released. The happy path writes none.
+-- Attempts that did not succeed: failed (the last one too), lost or released. The happy path writes none.
 CREATE TABLE job_attempts (
     project_id uuid NOT NULL,
     job_id uuid NOT NULL,

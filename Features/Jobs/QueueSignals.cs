@@ -1,13 +1,46 @@
+using Bellhop.Infrastructure.Database;
+
 namespace Bellhop.Features.Jobs;
 
-/// <summary>Wakes the runner of this process when work was put on a queue. Only a hint: polling finds what it misses.</summary>
+/// <summary>Wakes the runners when work was put on a queue. Only a hint: polling finds what it misses.</summary>
 public sealed class QueueSignals : IDisposable
 {
+    private const string Topic = "jobs";
+
+    private readonly Notifications _notifications;
+    private readonly IDisposable _subscription;
+
     // raised by whoever commits a job, taken by the runner's one loop
     private readonly SemaphoreSlim _signal = new(0, 1);
 
+    // written by the runner's loop, read by whoever raises
+    private volatile bool _hasRoom;
+
+    public QueueSignals(Notifications notifications)
+    {
+        _notifications = notifications;
+        _subscription = notifications.Subscribe(Topic, _ => Wake());
+    }
+
+    /// <summary>Whether the runner of this process can take what comes next, so that no other process need be told.</summary>
+    internal bool HasRoom
+    {
+        get => _hasRoom;
+        set => _hasRoom = value;
+    }
+
     /// <summary>To be called after the commit, from any thread.</summary>
     public void Raise()
+    {
+        Wake();
+        if (!_hasRoom)
+        {
+            _notifications.Send(Topic);
+        }
+    }
+
+    /// <summary>Wakes the runner of this process alone.</summary>
+    internal void Wake()
     {
         try
         {
@@ -19,9 +52,13 @@ public sealed class QueueSignals : IDisposable
         }
     }
 
-    public void Dispose() => _signal.Dispose();
-
     /// <summary>Waits for a signal, or until the time is over.</summary>
-    public Task<bool> WaitAsync(TimeSpan patience, CancellationToken cancellationToken) =>
+    internal Task<bool> WaitAsync(TimeSpan patience, CancellationToken cancellationToken) =>
         _signal.WaitAsync(patience, cancellationToken);
+
+    public void Dispose()
+    {
+        _subscription.Dispose();
+        _signal.Dispose();
+    }
 }

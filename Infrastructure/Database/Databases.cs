@@ -4,7 +4,7 @@ namespace Bellhop.Infrastructure.Database;
 
 /// <summary>The pools of one process. All run as <c>bellhop_app</c>, which may not change tables.</summary>
 /// <remarks>
-/// Heartbeats have a connection of their own, so that a drained main pool cannot let leases expire. Behind a pooler that shares
+/// The job engine has connections of its own, so that a drained main pool can neither stop jobs nor let leases expire. Behind a pooler that shares
 /// sessions, log in as bellhop_app and set search_path on that role.
 /// </remarks>
 public sealed class Databases : IAsyncDisposable
@@ -14,15 +14,19 @@ public sealed class Databases : IAsyncDisposable
     private Databases(string connectionString)
     {
         Main = Build(connectionString, 20, "bellhop");
-        Heartbeat = Build(connectionString, 2, "bellhop heartbeat");
+        Engine = Build(connectionString, 4, "bellhop engine", "-c enable_seqscan=off");
         Listen = Build(connectionString, 1, "bellhop listen");
     }
 
     /// <summary>For requests, jobs and duties: 20 connections.</summary>
     public NpgsqlDataSource Main { get; }
 
-    /// <summary>For lease extensions only.</summary>
-    public NpgsqlDataSource Heartbeat { get; }
+    /// <summary>For claims, ends and lease extensions only: 4 connections.</summary>
+    /// <remarks>
+    /// Its plans are made once and kept, and the table of jobs is empty now and huge a minute later: a plan for the one, a scan of
+    /// the whole table, would be ruin for the other. So it makes none.
+    /// </remarks>
+    public NpgsqlDataSource Engine { get; }
 
     /// <summary>For LISTEN only; closed and reopened by its one user.</summary>
     public NpgsqlDataSource Listen { get; }
@@ -41,15 +45,15 @@ public sealed class Databases : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await Listen.DisposeAsync();
-        await Heartbeat.DisposeAsync();
+        await Engine.DisposeAsync();
         await Main.DisposeAsync();
     }
 
-    private static NpgsqlDataSource Build(string connectionString, int size, string name)
+    private static NpgsqlDataSource Build(string connectionString, int size, string name, string more = "")
     {
         var settings = new NpgsqlConnectionStringBuilder(connectionString);
         var given = new NpgsqlConnectionStringBuilder(connectionString);
-        settings.Options = given.Options is { Length: > 0 } options ? $"{options} {Options}" : Options;
+        settings.Options = $"{given.Options} {Options} {more}".Trim();
         settings.ApplicationName ??= name;
         if (!given.ContainsKey("Maximum Pool Size"))
         {

@@ -1,0 +1,31 @@
+using System.Collections.Frozen;
+
+namespace Bellhop.Features.Jobs;
+
+/// <summary>The kinds of jobs this process can execute: one <see cref="JobConsumer"/> each, found by scanning.</summary>
+public sealed class JobKinds(IEnumerable<JobConsumer> consumers)
+{
+    private readonly FrozenDictionary<string, Known> _kinds = consumers.ToFrozenDictionary(
+        consumer => consumer.Kind,
+        consumer => new Known(consumer, ActsOnGivingUp(consumer)),
+        StringComparer.Ordinal
+    );
+
+    /// <summary>The kinds that are ready again at once after a loss.</summary>
+    public string[] Carriers =>
+        [.. _kinds.Values.Where(kind => kind.Consumer.IsCarrier).Select(kind => kind.Consumer.Kind)];
+
+    public JobConsumer? Find(string kind) => _kinds.GetValueOrDefault(kind)?.Consumer;
+
+    /// <summary>Whether users may enqueue it.</summary>
+    public bool IsOpen(string kind) => Find(kind) is { IsInternal: false };
+
+    /// <summary>The consumer, where something else becomes true in the transaction that fails its job for good.</summary>
+    internal JobConsumer? FindActingOnGivingUp(string kind) =>
+        _kinds.GetValueOrDefault(kind) is { ActsOnGivingUp: true } known ? known.Consumer : null;
+
+    private static bool ActsOnGivingUp(JobConsumer consumer) =>
+        consumer.GetType().GetMethod(nameof(JobConsumer.GaveUpAsync))!.DeclaringType != typeof(JobConsumer);
+
+    private sealed record Known(JobConsumer Consumer, bool ActsOnGivingUp);
+}

@@ -1,0 +1,65 @@
+using System.Text.Json;
+
+namespace Bellhop.Features.Jobs;
+
+/// <summary>An attempt that did not succeed.</summary>
+/// <param name="Outcome"><c>failed lost released</c>; the number of a released one is given again.</param>
+/// <param name="At">When it ended.</param>
+public sealed record JobAttempt(short Attempt, string Outcome, DateTime? StartedAt, DateTime At, JsonElement? Error);
+
+/// <summary>A job as read from either table: of <c>State</c> and <c>Outcome</c> one is null.</summary>
+internal sealed record JobRow
+{
+    public Guid Id { get; init; }
+
+    public string Queue { get; init; } = "";
+
+    public string Kind { get; init; } = "";
+
+    public short? State { get; init; }
+
+    public short? Outcome { get; init; }
+
+    public short Attempt { get; init; }
+
+    public short MaxAttempts { get; init; }
+
+    public short Priority { get; init; }
+
+    public DateTime CreatedAt { get; init; }
+
+    public DateTime RunAt { get; init; }
+
+    public DateTime? ClaimedAt { get; init; }
+
+    public DateTime? FinishedAt { get; init; }
+
+    public string? Args { get; init; }
+
+    public string? Result { get; init; }
+
+    public string? Error { get; init; }
+}
+
+internal sealed record JobAttemptRow
+{
+    public short Attempt { get; init; }
+
+    public string Outcome { get; init; } = "";
+
+    public DateTime? StartedAt { get; init; }
+
+    public DateTime At { get; init; }
+
+    public string? Error { get; init; }
+
+    public JobAttempt ToAttempt() => new(Attempt, Outcome, StartedAt, At, StoredJson.Read(Error));
+}
+
+/// <summary>Hands stored JSON on as it is.</summary>
+internal static class StoredJson
+{
+    private static readonly JsonElement Null = JsonElement.Parse("null");
+
+    public static JsonElement Read(string? json) => json is null ? Null : JsonElement.Parse(json);
+}

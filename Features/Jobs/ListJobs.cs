@@ -1,0 +1,178 @@
+using Bellhop.Infrastructure.Auth;
+using Bellhop.Infrastructure.Database;
+using Bellhop.Infrastructure.Http;
+using Carter;
+using Dapper;
+using FluentValidation;
+using MediatR;
+using Npgsql;
+
+namespace Bellhop.Features.Jobs;
+
+/// <summary>The jobs of a project, newest first: unfinished ones and those whose history is still kept.</summary>
+public static class ListJobs
+{
+    public sealed class Endpoint : ICarterModule
+    {
+        public void AddRoutes(IEndpointRouteBuilder app) =>
+            app.MapGet("/v1/jobs", Get)
+                .RequirePermission(Permissions.JobsRead)
+                .WithPaging("state", "kind")
+                .WithName(nameof(ListJobs))
+                .WithTags("Jobs")
+                .Produces<Page<Response>>()
+                .ProducesProblem(StatusCodes.Status400BadRequest)
+                .ProducesProblem(StatusCodes.Status422UnprocessableEntity);
+
+        /// <summary>List jobs</summary>
+        public static async Task<IResult> Get(
+            string? state,
+            string? kind,
+            HttpContext http,
+            IMediator mediator,
+            CancellationToken cancellationToken
+        )
+        {
+            var page = Paging.Read(http);
+            if (page.Problem is not null)
+            {
+                return page.ToHttp(TypedResults.Ok);
+            }
+
+            var result = await mediator.Send(new Query(page.Unwrap(), state, kind), cancellationToken);
+            return result.ToHttp(http);
+        }
+    }
+
+    public sealed record Query(PageRequest Page, string? State = null, string? Kind = null)
+        : IRequest<Result<Page<Response>>>;
+
+    public sealed record Response(
+        Guid Id,
+        string Queue,
+        string Kind,
+        string State,
+        short Attempt,
+        short MaxAttempts,
+        short Priority,
+        DateTime CreatedAt,
+        DateTime RunAt,
+        DateTime? FinishedAt
+    );
+
+    public sealed class Validator : AbstractValidator<Query>
+    {
+        public Validator() =>
+            RuleFor(query => query.State)
+                .Must(state =>
+                    state is null || JobState.Unfinished.Contains(state) || JobState.Finished.Contains(state)
+                )
+                .WithMessage(
+                    $"state must be one of {string.Join(", ", JobState.Unfinished.Concat(JobState.Finished))}."
+                );
+    }
+
+    internal sealed class Handler(NpgsqlDataSource database, Caller caller)
+        : IRequestHandler<Query, Result<Page<Response>>>
+    {
+        public async Task<Result<Page<Response>>> Handle(Query request, CancellationToken cancellationToken)
+        {
+            var (sql, number) = Choose(request.State);
+            await using var connection = await database.OpenConnectionAsync(cancellationToken);
+            var rows = await connection.QueryAsync<JobRow>(
+                sql.With(
+                    new
+                    {
+                        caller.ProjectId,
+                        Before = request.Page.AfterId ?? Guid.AllBitsSet,
+                        State = number,
+                        request.Kind,
+                        Limit = request.Page.Limit + 1,
+                    },
+                    cancellationToken
+                )
+            );
+            return request.Page.ToPage([.. rows.Select(ToResponse)], job => job.Id);
+        }
+
+        private static (string Sql, short Number) Choose(string? state) =>
+            state switch
+            {
+                null => (Sql.All, 0),
+                JobState.Succeeded => (Sql.Succeeded, 0),
+                _ when JobState.Finished.IndexOf(state) is > 0 and var outcome => (Sql.NotSucceeded, (short)outcome),
+                _ => (Sql.Unfinished, (short)JobState.Unfinished.IndexOf(state)),
+            };
+
+        private static Response ToResponse(JobRow job) =>
+            new(
+                job.Id,
+                job.Queue,
+                job.Kind,
+                JobState.Of(job.State, job.Outcome),
+                job.Attempt,
+                job.MaxAttempts,
+                job.Priority,
+                job.CreatedAt,
+                job.RunAt,
+                job.FinishedAt
+            );
+    }
+
+    private static class Sql
+    {
+        // every branch reads its own index backwards and stops at the limit
+        public const string All = """
+            SELECT j.id, q.name AS queue, j.kind, j.state, j.outcome, j.attempt, j.max_attempts, j.priority,
+                id_time(j.id) AS created_at, j.run_at, j.finished_at
+            FROM (
+                (SELECT project_id, id, queue_id, kind, state, NULL::smallint AS outcome, attempt, max_attempts, priority, run_at,
+                    NULL::timestamptz AS finished_at
+                FROM jobs
+                WHERE project_id = @ProjectId AND id < @Before AND (@Kind::text IS NULL OR kind = @Kind)
+                ORDER BY id DESC
+                LIMIT @Limit)
+                UNION ALL
+                (SELECT project_id, id, queue_id, kind, NULL, outcome, attempt, max_attempts, priority, run_at, finished_at
+                FROM job_history
+                WHERE project_id = @ProjectId AND id < @Before AND (@Kind::text IS NULL OR kind = @Kind)
+                ORDER BY id DESC
+                LIMIT @Limit)
+            ) j
+            JOIN queues q ON q.project_id = j.project_id AND q.queue_id = j.queue_id
+            ORDER BY j.id DESC
+            LIMIT @Limit
+            """;
+
+        public const string Unfinished = """
+            SELECT j.id, q.name AS queue, j.kind, j.state, j.attempt, j.max_attempts, j.priority, id_time(j.id) AS created_at, j.run_at
+            FROM jobs j
+            JOIN queues q ON q.project_id = j.project_id AND q.queue_id = j.queue_id
+            WHERE j.project_id = @ProjectId AND j.id < @Before AND j.state = @State AND (@Kind::text IS NULL OR j.kind = @Kind)
+            ORDER BY j.id DESC
+            LIMIT @Limit
+            """;
+
+        public const string Succeeded = """
+            SELECT h.id, q.name AS queue, h.kind, h.outcome, h.attempt, h.max_attempts, h.priority, id_time(h.id) AS created_at,
+                h.run_at, h.finished_at
+            FROM job_history h
+            JOIN queues q ON q.project_id = h.project_id AND q.queue_id = h.queue_id
+            WHERE h.project_id = @ProjectId AND h.id < @Before AND h.outcome = 0 AND (@Kind::text IS NULL OR h.kind = @Kind)
+            ORDER BY h.id DESC
+            LIMIT @Limit
+            """;
+
+        // the second condition on outcome is the index's own
+        public const string NotSucceeded = """
+            SELECT h.id, q.name AS queue, h.kind, h.outcome, h.attempt, h.max_attempts, h.priority, id_time(h.id) AS created_at,
+                h.run_at, h.finished_at
+            FROM job_history h
+            JOIN queues q ON q.project_id = h.project_id AND q.queue_id = h.queue_id
+            WHERE h.project_id = @ProjectId AND h.id < @Before AND h.outcome = @State AND h.outcome <> 0
+                AND (@Kind::text IS NULL OR h.kind = @Kind)
+            ORDER BY h.id DESC
+            LIMIT @Limit
+            """;
+    }
+}

@@ -1,0 +1,81 @@
+using Bellhop.Infrastructure.Database;
+using Dapper;
+
+namespace Bellhop.Features.Jobs.Running;
+
+/// <summary>Makes jobs of silent processes ready again, a few hundred a pass.</summary>
+/// <remarks>
+/// Being lost never fails a job; it waits five seconds longer each time, a minute at most, unless it carries other work. Whoever
+/// claims also calls this, so that no duty has to be alive for it.
+/// </remarks>
+internal sealed class ExpiredLeases(Databases databases, JobKinds kinds, TimeProvider clock)
+{
+    private const int MaxJobs = 200;
+    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
+
+    // the runner's loop alone reads and writes it
+    private long? _lookedAt;
+
+    /// <summary>Looks, unless it has in the last second.</summary>
+    public async Task<bool> RescueNowAndThenAsync(CancellationToken cancellationToken)
+    {
+        if (_lookedAt is { } last && clock.GetElapsedTime(last) < Pause)
+        {
+            return false;
+        }
+
+        _lookedAt = clock.GetTimestamp();
+        return await RescueAsync(cancellationToken) > 0;
+    }
+
+    /// <summary>Answers how many jobs were lost.</summary>
+    public async Task<int> RescueAsync(CancellationToken cancellationToken)
+    {
+        await using var connection = await databases.Engine.OpenConnectionAsync(cancellationToken);
+        var carriers = kinds.Carriers;
+        var all = 0;
+        int lost;
+        do
+        {
+            lost = await connection.QuerySingleAsync<int>(
+                Sql.Rescue.With(new { Carriers = carriers, Limit = MaxJobs }, cancellationToken)
+            );
+            JobMetrics.Rescues.Inc();
+            JobMetrics.LeasesExpired.Inc(lost);
+            all += lost;
+        } while (lost == MaxJobs);
+
+        return all;
+    }
+
+    private static class Sql
+    {
+        // engine-wide: the queues of all projects, also those that remote workers serve
+        public const string Rescue = """
+            WITH expired AS MATERIALIZED (
+                SELECT project_id, id
+                FROM jobs
+                WHERE state = 2 AND lease_until < now()
+                ORDER BY project_id, id
+                LIMIT @Limit
+                FOR UPDATE SKIP LOCKED
+            ),
+            lost AS (
+                UPDATE jobs j
+                SET state = 1, lease_until = NULL, lost = LEAST(j.lost + 1, 32767),
+                    run_at = now() + CASE
+                        WHEN j.kind = ANY(@Carriers::text[]) THEN interval '0'
+                        ELSE make_interval(secs => LEAST(5 * (j.lost + 1), 60))
+                    END
+                FROM expired e
+                WHERE j.project_id = e.project_id AND j.id = e.id AND j.state = 2 AND j.lease_until < now()
+                RETURNING j.project_id, j.id, j.claim_no, j.attempt, j.worker_id, j.claimed_at
+            ),
+            noted AS (
+                INSERT INTO job_attempts (project_id, job_id, claim_no, attempt, outcome, worker_id, started_at)
+                SELECT project_id, id, claim_no, attempt, 'lost', worker_id, claimed_at FROM lost
+            )
+            SELECT count(*)::integer FROM lost
+            """;
+    }
+}

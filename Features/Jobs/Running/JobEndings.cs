@@ -1,0 +1,157 @@
+using System.Text.Json;
+using Bellhop.Infrastructure.Http;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace Bellhop.Features.Jobs.Running;
+
+/// <summary>An execution that ended and how, about to be stored.</summary>
+internal sealed record Ending(HeldJob Held, JobOutcome Outcome)
+{
+    public ClaimedJob Job => Held.Job;
+}
+
+/// <summary>The statements that end executions, many at once. Each row is guarded by its claim.</summary>
+internal static class JobEndings
+{
+    /// <summary>The jobs are over: their rows move to the history, and what continues them is enqueued.</summary>
+    public static NpgsqlBatchCommand Finish(IReadOnlyList<Ending> endings) =>
+        new(Sql.Finish)
+        {
+            Parameters =
+            {
+                Of("ProjectIds", NpgsqlDbType.Uuid, endings.Select(ending => ending.Job.ProjectId).ToArray()),
+                Of("Ids", NpgsqlDbType.Uuid, endings.Select(ending => ending.Job.Id).ToArray()),
+                Of("ClaimNos", NpgsqlDbType.Bigint, endings.Select(ending => ending.Job.ClaimNo).ToArray()),
+                Of("Outcomes", NpgsqlDbType.Smallint, endings.Select(Number).ToArray()),
+                Of("Results", NpgsqlDbType.Text, endings.Select(Result).ToArray()),
+                Of("Errors", NpgsqlDbType.Text, endings.Select(ending => Error(ending.Outcome)).ToArray()),
+            },
+        };
+
+    /// <summary>The jobs are ready again after a while; a released one has its attempt back.</summary>
+    public static NpgsqlBatchCommand GiveBack(IReadOnlyList<(Ending Ending, TimeSpan Delay)> endings) =>
+        new(Sql.GiveBack)
+        {
+            Parameters =
+            {
+                Of("ProjectIds", NpgsqlDbType.Uuid, endings.Select(back => back.Ending.Job.ProjectId).ToArray()),
+                Of("Ids", NpgsqlDbType.Uuid, endings.Select(back => back.Ending.Job.Id).ToArray()),
+                Of("ClaimNos", NpgsqlDbType.Bigint, endings.Select(back => back.Ending.Job.ClaimNo).ToArray()),
+                Of("Delays", NpgsqlDbType.Double, endings.Select(back => back.Delay.TotalSeconds).ToArray()),
+                Of(
+                    "Released",
+                    NpgsqlDbType.Boolean,
+                    endings.Select(back => back.Ending.Outcome is JobOutcome.Released).ToArray()
+                ),
+                Of("Errors", NpgsqlDbType.Text, endings.Select(back => Error(back.Ending.Outcome)).ToArray()),
+            },
+        };
+
+    /// <summary>How failed jobs are retried: their own policy, else their queue's. In the order of <c>position</c>, from 1.</summary>
+    public static NpgsqlBatchCommand ReadPolicies(IReadOnlyList<Ending> endings) =>
+        new(Sql.ReadPolicies)
+        {
+            Parameters =
+            {
+                Of("ProjectIds", NpgsqlDbType.Uuid, endings.Select(ending => ending.Job.ProjectId).ToArray()),
+                Of("Ids", NpgsqlDbType.Uuid, endings.Select(ending => ending.Job.Id).ToArray()),
+            },
+        };
+
+    /// <summary>The error as it is stored; null where there is none.</summary>
+    public static string? Error(JobOutcome outcome) =>
+        outcome is JobOutcome.Failed failed
+            ? JsonSerializer.Serialize(new { failed.Code, failed.Message }, JsonRules.Options)
+            : null;
+
+    private static short Number(Ending ending) => (short)(ending.Outcome is JobOutcome.Succeeded ? 0 : 1);
+
+    private static string? Result(Ending ending) => (ending.Outcome as JobOutcome.Succeeded)?.Result;
+
+    private static NpgsqlParameter Of(string name, NpgsqlDbType type, object values) =>
+        new(name, NpgsqlDbType.Array | type) { Value = values };
+
+    private static class Sql
+    {
+        public const string Finish = """
+            WITH held AS MATERIALIZED (
+                SELECT j.project_id, j.id, j.claim_no, s.outcome, s.result, s.error
+                FROM unnest(
+                    @ProjectIds::uuid[], @Ids::uuid[], @ClaimNos::bigint[], @Outcomes::smallint[], @Results::text[], @Errors::text[]
+                ) AS s(project_id, id, claim_no, outcome, result, error)
+                JOIN jobs j ON j.project_id = s.project_id AND j.id = s.id
+                WHERE j.claim_no = s.claim_no AND j.state = 2
+                ORDER BY j.project_id, j.id
+                FOR UPDATE OF j
+            ),
+            gone AS (
+                DELETE FROM jobs j
+                USING held h
+                WHERE j.project_id = h.project_id AND j.id = h.id AND j.claim_no = h.claim_no AND j.state = 2
+                RETURNING j.project_id, j.id, j.queue_id, j.kind, j.priority, j.claim_no, j.attempt, j.max_attempts, j.lost, j.run_at,
+                    j.claimed_at, j.worker_id, j.traceparent, j.continuation, j.args, h.outcome, h.result::json, h.error::json
+            ),
+            kept AS (
+                INSERT INTO job_history (
+                    project_id, id, queue_id, kind, outcome, priority, claim_no, attempt, max_attempts, lost, run_at, claimed_at,
+                    traceparent, args, result, error
+                )
+                SELECT
+                    project_id, id, queue_id, kind, outcome, priority, claim_no, attempt, max_attempts, lost, run_at, claimed_at,
+                    traceparent, args, result, error
+                FROM gone
+            ),
+            noted AS (
+                INSERT INTO job_attempts (project_id, job_id, claim_no, attempt, outcome, worker_id, started_at, error)
+                SELECT project_id, id, claim_no, attempt, 'failed', worker_id, claimed_at, error
+                FROM gone
+                WHERE outcome = 1
+            ),
+            following AS (
+                INSERT INTO jobs (project_id, id, queue_id, run_at, state, max_attempts, kind, traceparent, args)
+                SELECT g.project_id, new_id(), q.queue_id, now(), 1, q.max_attempts, g.continuation ->> 'kind', g.traceparent,
+                    (g.continuation ->> 'args')::json
+                FROM gone g
+                JOIN queues q ON q.project_id = g.project_id AND q.name = g.continuation ->> 'queue'
+                WHERE g.continuation IS NOT NULL
+            )
+            SELECT id, claim_no, continuation IS NOT NULL AS has_more FROM gone
+            """;
+
+        public const string GiveBack = """
+            WITH held AS MATERIALIZED (
+                SELECT j.project_id, j.id, j.claim_no, j.attempt, j.worker_id, j.claimed_at, s.delay, s.released, s.error
+                FROM unnest(
+                    @ProjectIds::uuid[], @Ids::uuid[], @ClaimNos::bigint[], @Delays::float8[], @Released::boolean[], @Errors::text[]
+                ) AS s(project_id, id, claim_no, delay, released, error)
+                JOIN jobs j ON j.project_id = s.project_id AND j.id = s.id
+                WHERE j.claim_no = s.claim_no AND j.state = 2
+                ORDER BY j.project_id, j.id
+                FOR UPDATE OF j
+            ),
+            back AS (
+                UPDATE jobs j
+                SET state = 1, lease_until = NULL, run_at = now() + make_interval(secs => h.delay),
+                    attempt = j.attempt - CASE WHEN h.released THEN 1 ELSE 0 END
+                FROM held h
+                WHERE j.project_id = h.project_id AND j.id = h.id AND j.claim_no = h.claim_no AND j.state = 2
+                RETURNING j.project_id, j.id, j.claim_no, h.attempt, h.worker_id, h.claimed_at, h.released, h.error, h.delay
+            ),
+            noted AS (
+                INSERT INTO job_attempts (project_id, job_id, claim_no, attempt, outcome, worker_id, started_at, error)
+                SELECT project_id, id, claim_no, attempt, CASE WHEN released THEN 'released' ELSE 'failed' END, worker_id,
+                    claimed_at, error::json
+                FROM back
+            )
+            SELECT id, claim_no, delay = 0 AS has_more FROM back
+            """;
+
+        public const string ReadPolicies = """
+            SELECT s.position, COALESCE(j.retry, q.retry)
+            FROM unnest(@ProjectIds::uuid[], @Ids::uuid[]) WITH ORDINALITY AS s(project_id, id, position)
+            JOIN jobs j ON j.project_id = s.project_id AND j.id = s.id
+            JOIN queues q ON q.project_id = j.project_id AND q.queue_id = j.queue_id
+            """;
+    }
+}

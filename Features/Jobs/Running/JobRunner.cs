@@ -1,0 +1,229 @@
+using System.Collections.Concurrent;
+using Bellhop.Infrastructure.Background;
+using Bellhop.Infrastructure.Configuration;
+using Bellhop.Infrastructure.Database;
+
+namespace Bellhop.Features.Jobs.Running;
+
+/// <summary>Claims due jobs for this process and executes them, as many at once as their queue has slots here.</summary>
+/// <remarks>
+/// One loop claims: at once after a signal or a claim that left something behind, else every 250 ms. The database going away ends
+/// nothing. A stopping process claims no more, waits for what runs, then cancels it and gives it back with the attempt uncounted.
+/// </remarks>
+internal sealed partial class JobRunner(
+    JobClaims claims,
+    HeldJobs held,
+    JobExecution execution,
+    JobFinisher finisher,
+    ExpiredLeases leases,
+    QueueSignals signals,
+    Settings settings,
+    TimeProvider clock,
+    ILogger<JobRunner> logger
+) : BackgroundService
+{
+    private const int DefaultSlots = 20;
+    private const int WebhookSlots = 200; // senders mostly wait for their receivers
+    private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan MaxAhead = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LastCall = TimeSpan.FromSeconds(2);
+
+    // the claim loop adds, executions look up their own
+    private readonly ConcurrentDictionary<string, QueueSlots> _slots = new(StringComparer.Ordinal);
+
+    // loops that execute, and one for the claim loop itself; whoever brings it to zero says that nothing runs any more
+    private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly LogPace _pace = new(clock);
+    private int _loops = 1;
+
+    public override async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await base.StopAsync(cancellationToken);
+        signals.HasRoom = false;
+        GiveBackAhead(_ => true);
+        EndLoop();
+        if (!await DrainAsync(TimeSpan.FromSeconds(settings.ShutdownGraceSeconds), cancellationToken))
+        {
+            foreach (var job in held.All)
+            {
+                job.Cancel();
+            }
+
+            await DrainAsync(LastCall, cancellationToken);
+            // handlers deaf to cancellation: whatever they still do is fenced off
+            foreach (var job in held.All)
+            {
+                GiveBack(job);
+            }
+        }
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        foreach (var queue in (string[])[JobQueue.Default, JobQueue.Automations, JobQueue.Webhooks])
+        {
+            SlotsOf(queue);
+        }
+
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            var claimAgain = false;
+            try
+            {
+                await leases.RescueNowAndThenAsync(stoppingToken);
+                claimAgain = await ClaimAsync();
+            }
+            catch (Exception exception) when (exception is not OperationCanceledException)
+            {
+                Report(exception);
+                await Task.Delay(Patience, clock, stoppingToken);
+            }
+
+            GiveBackAhead(job => clock.GetElapsedTime(job.ClaimedAt) > MaxAhead);
+            if (!claimAgain)
+            {
+                await signals.WaitAsync(Patience, stoppingToken);
+            }
+        }
+    }
+
+    /// <summary>Answers whether to claim again at once.</summary>
+    private async Task<bool> ClaimAsync()
+    {
+        var free = new List<KeyValuePair<string, int>>(_slots.Count);
+        foreach (var (queue, slots) in _slots)
+        {
+            slots.BeginClaim();
+            free.Add(new(queue, slots.Free));
+        }
+
+        signals.HasRoom = free.TrueForAll(pair => pair.Value > 0);
+        var claim = await claims.TakeAsync(free, DefaultSlots);
+        var byQueue = claim.Jobs.ToLookup(job => job.Job.Queue);
+        var claimAgain = claim is { IsContended: true, Jobs.Count: > 0 };
+        foreach (var (queue, asked) in free)
+        {
+            claimAgain |= Take(queue, [.. byQueue[queue]], asked);
+        }
+
+        foreach (var queue in byQueue.Where(group => free.TrueForAll(pair => pair.Key != group.Key)))
+        {
+            claimAgain |= Take(queue.Key, [.. queue], DefaultSlots);
+        }
+
+        return claimAgain;
+    }
+
+    private bool Take(string queue, HeldJob[] jobs, int asked)
+    {
+        foreach (var job in jobs)
+        {
+            held.Add(job);
+        }
+
+        var slots = SlotsOf(queue);
+        var hasMore = jobs.Length == asked;
+        foreach (var job in slots.Add(jobs, hasMore))
+        {
+            Interlocked.Increment(ref _loops);
+            _ = Task.Run(() => ExecuteAsync(slots, job), CancellationToken.None);
+        }
+
+        return hasMore && slots.Free > 0;
+    }
+
+    /// <summary>Executes a job, and then what was claimed ahead, as long as there is some.</summary>
+    private async Task ExecuteAsync(QueueSlots slots, HeldJob first)
+    {
+        for (var job = first; job is not null; )
+        {
+            var outcome = await execution.RunAsync(job);
+            var isFinishing = End(job, outcome, slots.Finished);
+            (job, var claimAgain) = slots.End(isFinishing);
+            if (claimAgain)
+            {
+                signals.Wake();
+            }
+        }
+
+        EndLoop();
+    }
+
+    /// <summary>Answers whether there is an end to store.</summary>
+    private bool End(HeldJob job, JobOutcome outcome, Action stored)
+    {
+        if (!job.TryEnd())
+        {
+            return false; // given back while its handler would not end
+        }
+
+        if (outcome is JobOutcome.Settled)
+        {
+            held.Remove(job);
+            signals.Wake(); // what continues it may be there
+            return false;
+        }
+
+        finisher.Post(new Ending(job, outcome), stored);
+        return true;
+    }
+
+    private void GiveBackAhead(Func<HeldJob, bool> condition)
+    {
+        foreach (var slots in _slots.Values)
+        {
+            foreach (var job in slots.TakeAhead(condition))
+            {
+                GiveBack(job);
+            }
+        }
+    }
+
+    private void GiveBack(HeldJob job)
+    {
+        if (job.TryEnd())
+        {
+            finisher.Post(new Ending(job, new JobOutcome.Released(TimeSpan.Zero)), () => { });
+        }
+    }
+
+    private async Task<bool> DrainAsync(TimeSpan patience, CancellationToken cancellationToken)
+    {
+        var waited = await Task.WhenAny(_drained.Task, Task.Delay(patience, clock, cancellationToken));
+        return waited == _drained.Task;
+    }
+
+    private void EndLoop()
+    {
+        if (Interlocked.Decrement(ref _loops) == 0)
+        {
+            _drained.TrySetResult();
+        }
+    }
+
+    private QueueSlots SlotsOf(string queue) =>
+        _slots.GetOrAdd(queue, name => new QueueSlots(name == JobQueue.Webhooks ? WebhookSlots : DefaultSlots));
+
+    private void Report(Exception exception)
+    {
+        if (!_pace.IsDue())
+        {
+            return;
+        }
+
+        if (ExpectedErrors.IsOutage(exception))
+        {
+            NotClaiming(logger, exception.Message);
+        }
+        else
+        {
+            ClaimFailed(logger, exception);
+        }
+    }
+
+    [LoggerMessage(LogLevel.Warning, "No jobs can be claimed ({Reason}); trying again four times a second.")]
+    private static partial void NotClaiming(ILogger logger, string reason);
+
+    [LoggerMessage(LogLevel.Error, "Claiming jobs failed; trying again four times a second.")]
+    private static partial void ClaimFailed(ILogger logger, Exception exception);
+}

@@ -1,0 +1,110 @@
+namespace Bellhop.Features.Jobs.Running;
+
+/// <summary>How many jobs of one queue, named alike in all projects, execute at once in this process.</summary>
+/// <remarks>
+/// A queue of short jobs is claimed ahead of its slots, by as many as ended since the claim before and at most 200: otherwise a
+/// claim could bring no more than one slot's worth. Long jobs end seldom, so nothing lies around claimed beside them.
+/// </remarks>
+internal sealed class QueueSlots(int size)
+{
+    private const int MaxAhead = 200;
+    private const int MaxHeld = 2_000; // bounds what waits to be finished while the database is slow
+
+    private readonly Lock _lock = new();
+
+    // all below under the lock: the claim loop and the loops that execute touch them
+    private readonly Queue<HeldJob> _ahead = new();
+    private int _executing;
+    private int _finishing;
+    private int _endedSinceClaim;
+    private int _target;
+    private bool _hasMore;
+
+    /// <summary>How many jobs to claim now.</summary>
+    public int Free
+    {
+        get
+        {
+            lock (_lock)
+            {
+                var wanted = size - _executing + _target - _ahead.Count;
+                return Math.Max(0, Math.Min(wanted, MaxHeld - _executing - _finishing - _ahead.Count));
+            }
+        }
+    }
+
+    /// <summary>Begins a claim: from here on it is counted what ends.</summary>
+    public void BeginClaim()
+    {
+        lock (_lock)
+        {
+            _target = Math.Min(_endedSinceClaim, MaxAhead);
+            _endedSinceClaim = 0;
+        }
+    }
+
+    /// <summary>Takes in what a claim brought; answers what may execute at once.</summary>
+    /// <param name="hasMore">Whether the claim found all it asked for.</param>
+    public IReadOnlyList<HeldJob> Add(IReadOnlyList<HeldJob> jobs, bool hasMore)
+    {
+        lock (_lock)
+        {
+            _hasMore = hasMore;
+            foreach (var job in jobs)
+            {
+                _ahead.Enqueue(job);
+            }
+
+            var now = new List<HeldJob>();
+            while (_executing < size && _ahead.TryDequeue(out var job))
+            {
+                _executing++;
+                now.Add(job);
+            }
+
+            return now;
+        }
+    }
+
+    /// <summary>An execution ended: answers what takes its slot, if anything, and whether to claim again.</summary>
+    /// <param name="isFinishing">Whether the end is still to be stored; <see cref="Finished"/> tells when it is.</param>
+    public (HeldJob? Next, bool ClaimAgain) End(bool isFinishing)
+    {
+        lock (_lock)
+        {
+            _endedSinceClaim++;
+            _finishing += isFinishing ? 1 : 0;
+            if (!_ahead.TryDequeue(out var next))
+            {
+                _executing--;
+            }
+
+            return (next, _hasMore && _ahead.Count <= _target / 2);
+        }
+    }
+
+    public void Finished()
+    {
+        lock (_lock)
+        {
+            _finishing--;
+        }
+    }
+
+    /// <summary>What was claimed ahead longer than this ago and would still wait.</summary>
+    public IReadOnlyList<HeldJob> TakeAhead(Func<HeldJob, bool> condition)
+    {
+        lock (_lock)
+        {
+            var taken = _ahead.Where(condition).ToArray();
+            if (taken.Length > 0)
+            {
+                var kept = _ahead.Except(taken).ToArray();
+                _ahead.Clear();
+                Array.ForEach(kept, _ahead.Enqueue);
+            }
+
+            return taken;
+        }
+    }
+}
