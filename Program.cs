@@ -1,7 +1,9 @@
 using Bellhop.Features.Accounts;
 using Bellhop.Features.ApiKeys;
+using Bellhop.Features.Automations;
 using Bellhop.Features.Events;
 using Bellhop.Features.Jobs;
+using Bellhop.Features.Sources;
 using Bellhop.Features.System;
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Cli;
@@ -50,7 +52,9 @@ public sealed class Program
             .AddOutgoing(settings.OutgoingAllowNetworks)
             .AddApiKeys()
             .AddEvents()
+            .AddSources()
             .AddJobs(executes: settings.HasRole("worker"))
+            .AddAutomations()
             .AddSystem();
 
     private static Task<Guid?> SettleAsync(NpgsqlConnection connection, CancellationToken cancellationToken) =>

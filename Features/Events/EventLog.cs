@@ -73,15 +73,23 @@ public sealed class EventLog(
         NpgsqlConnection connection,
         IReadOnlyList<NewEvent> events,
         CancellationToken cancellationToken
+    ) => await AppendAsync(connection, await RouteAsync(events, cancellationToken), cancellationToken);
+
+    /// <summary>Stores routed events inside the caller's transaction.</summary>
+    public async Task<AppendedEvents> AppendAsync(
+        NpgsqlConnection connection,
+        IReadOnlyList<RoutedEvent> routed,
+        CancellationToken cancellationToken
     )
     {
-        var routed = await RouteAsync(events, cancellationToken);
         var stored = await writer.WriteAsync(connection, routed, cancellationToken);
         var outcomes = await writer.ResolveAsync(connection, routed, stored, cancellationToken);
         return new AppendedEvents(outcomes, () => unrouted.Committed(routed, stored));
     }
 
-    private async ValueTask<IReadOnlyList<RoutedEvent>> RouteAsync(
+    /// <summary>Works out what events cause, for who appends them in a transaction of its own.</summary>
+    /// <remarks>To be called before a connection is taken: rules that are not in memory are read over another one.</remarks>
+    public async ValueTask<IReadOnlyList<RoutedEvent>> RouteAsync(
         IReadOnlyList<NewEvent> events,
         CancellationToken cancellationToken
     )

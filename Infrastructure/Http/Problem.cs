@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Bellhop.Infrastructure.Http;
 
 /// <summary>A kind of failure that clients may rely on: its status and its code never change within <c>/v1</c>.</summary>
@@ -14,6 +16,14 @@ public sealed record ProblemCode(int Status, string Code, string Title)
 /// <param name="Header">Name of a header.</param>
 public sealed record FieldError(string? Pointer, string? Parameter, string? Header, string Code, string Message)
 {
+    /// <summary>Of an expression: the line in the string at <see cref="Pointer"/>, from 1.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? Line { get; init; }
+
+    /// <summary>Of an expression: the column in that line, from 1, in Unicode code points.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? Column { get; init; }
+
     public static FieldError At(string pointer, string code, string message) => new(pointer, null, null, code, message);
 
     public static FieldError InParameter(string name, string code, string message) =>

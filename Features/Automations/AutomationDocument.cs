@@ -1,0 +1,41 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Bellhop.Infrastructure.Http;
+
+namespace Bellhop.Features.Automations;
+
+/// <summary>An automation as its author writes it: which events start it, and what it then does.</summary>
+/// <param name="Name">A slug, unique in the project.</param>
+/// <param name="On">Which events start a run.</param>
+/// <param name="If">An expression over <c>event</c>, <c>run</c> and <c>now</c>; a run starts only where it is true.</param>
+/// <param name="Steps">1–100, taken in order. An expression may name the steps before its own.</param>
+/// <param name="Enabled">False: no event starts it.</param>
+public sealed record AutomationDocument(
+    string? Name,
+    AutomationTrigger? On,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? If,
+    IReadOnlyList<StepDocument>? Steps,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] bool? Enabled
+)
+{
+    public static AutomationDocument Read(string json) =>
+        JsonSerializer.Deserialize<AutomationDocument>(json, JsonRules.Options)!;
+
+    public string ToJson() => JsonSerializer.Serialize(this, JsonRules.Options);
+}
+
+/// <summary>The event pattern of an automation.</summary>
+/// <param name="Type">Types, one of which must match: exact, <c>a.b.*</c> (one or more further segments), or <c>*</c>.</param>
+public sealed record AutomationTrigger(IReadOnlyList<string>? Type);
+
+/// <summary>One step as its author writes it.</summary>
+/// <param name="Id">Names the step's output: <c>steps.&lt;id&gt;.output</c>.</param>
+/// <param name="Uses"><c>set</c>, <c>job</c> or <c>emit</c>.</param>
+/// <param name="If">An expression; where it is false the step is skipped and its output is null.</param>
+/// <param name="With">An object in whose strings <c>${…}</c> stands for the value of an expression.</param>
+public sealed record StepDocument(
+    string? Id,
+    string? Uses,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? If,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] JsonElement? With
+);

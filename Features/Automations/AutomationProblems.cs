@@ -1,0 +1,27 @@
+using Bellhop.Infrastructure.Http;
+
+namespace Bellhop.Features.Automations;
+
+/// <summary>What may go wrong with an automation, beyond what may go wrong with any request.</summary>
+public static class AutomationProblems
+{
+    public static readonly ProblemCode ExpressionError = new(422, "expression_error", "An expression is not valid");
+
+    public static Problem NoAutomation(NameOrId automation) =>
+        Problems.NotFound.Because($"There is no automation {automation} in this project.");
+
+    public static Problem NameTaken(string name) =>
+        Problems.NameTaken.Because(
+            $"There is an automation named {name}; PUT makes its next version.",
+            FieldError.At("/name", "name_taken", "The name is taken.")
+        );
+
+    public static Problem NoState(IReadOnlyList<string> states)
+    {
+        var message = $"One of {string.Join(", ", states)}.";
+        return Problems.InvalidParameter.Because(
+            $"state: {message}",
+            FieldError.InParameter("state", "invalid", message)
+        );
+    }
+}

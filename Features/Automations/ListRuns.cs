@@ -1,0 +1,149 @@
+using System.Text.Json;
+using Bellhop.Infrastructure.Auth;
+using Bellhop.Infrastructure.Database;
+using Bellhop.Infrastructure.Http;
+using Carter;
+using Dapper;
+using MediatR;
+using Npgsql;
+
+namespace Bellhop.Features.Automations;
+
+/// <summary>Lists runs, those of the newest events first, of one automation or in one state where asked for.</summary>
+public static class ListRuns
+{
+    public sealed class Endpoint : ICarterModule
+    {
+        public void AddRoutes(IEndpointRouteBuilder app) =>
+            app.MapGet("/v1/runs", Get)
+                .RequirePermission(Permissions.AutomationsRead)
+                .WithName(nameof(ListRuns))
+                .WithTags("Automations")
+                .WithPaging("automation", "state")
+                .Produces<Page<Response>>()
+                .ProducesProblem(StatusCodes.Status400BadRequest);
+
+        /// <summary>List runs</summary>
+        public static async Task<IResult> Get(
+            string? automation,
+            string? state,
+            HttpContext http,
+            IMediator mediator,
+            CancellationToken cancellationToken
+        )
+        {
+            var page = Paging.Read(http);
+            if (page.Problem is { } problem)
+            {
+                return new ProblemResponse(problem);
+            }
+
+            NameOrId? wanted = automation is null ? null : NameOrId.Parse(automation);
+            var query = new Query(page.Unwrap(), wanted, state);
+            return (await mediator.Send(query, cancellationToken)).ToHttp(http);
+        }
+    }
+
+    public sealed record Query(PageRequest Page, NameOrId? Automation, string? State)
+        : IRequest<Result<Page<Response>>>;
+
+    /// <param name="Automation">The automation's name.</param>
+    /// <param name="WaitingFor">The step whose job it waits for.</param>
+    /// <param name="Error">Why it failed or is held: <c>{code, message, step, …}</c>.</param>
+    public sealed record Response(
+        Guid Id,
+        string Automation,
+        Guid AutomationId,
+        int Version,
+        Guid EventId,
+        string State,
+        short Depth,
+        string? WaitingFor,
+        JsonElement? Error,
+        DateTime CreatedAt,
+        DateTime? FinishedAt
+    );
+
+    internal sealed class Handler(NpgsqlDataSource database, Caller caller)
+        : IRequestHandler<Query, Result<Page<Response>>>
+    {
+        public async Task<Result<Page<Response>>> Handle(Query request, CancellationToken cancellationToken)
+        {
+            if (request.State is { } state && !RunState.All.Contains(state))
+            {
+                return AutomationProblems.NoState(RunState.All);
+            }
+
+            await using var connection = await database.OpenConnectionAsync(cancellationToken);
+            var arguments = new
+            {
+                caller.ProjectId,
+                request.Automation?.Id,
+                request.Automation?.Name,
+                request.State,
+                Before = request.Page.AfterId ?? Guid.AllBitsSet,
+                Take = request.Page.Limit + 1,
+            };
+            var sql = request.Automation is null ? Sql.All : Sql.OfAutomation;
+            var rows = await connection.QueryAsync<RunRow>(sql.With(arguments, cancellationToken));
+            Response[] runs = [.. rows.Select(row => row.ToResponse())];
+            return request.Page.ToPage(runs, run => run.Id);
+        }
+
+        private sealed record RunRow(
+            Guid Id,
+            string Automation,
+            Guid AutomationId,
+            int Version,
+            Guid EventId,
+            string State,
+            short Depth,
+            string? WaitingFor,
+            string? Error,
+            DateTime CreatedAt,
+            DateTime? FinishedAt
+        )
+        {
+            public Response ToResponse() =>
+                new(
+                    Id,
+                    Automation,
+                    AutomationId,
+                    Version,
+                    EventId,
+                    State,
+                    Depth,
+                    WaitingFor,
+                    Error is null ? null : JsonElement.Parse(Error),
+                    CreatedAt,
+                    FinishedAt
+                );
+        }
+    }
+
+    private static class Sql
+    {
+        public const string All = """
+            SELECT
+                r.id, a.name AS automation, r.automation_id, r.version, r.event_id, r.state, r.depth, r.waiting_for,
+                r.error::text AS error, r.created_at, r.finished_at
+            FROM runs r
+            JOIN automations a ON a.project_id = r.project_id AND a.id = r.automation_id
+            WHERE r.project_id = @ProjectId AND r.id < @Before AND (@State::text IS NULL OR r.state = @State)
+            ORDER BY r.id DESC
+            LIMIT @Take
+            """;
+
+        public const string OfAutomation = """
+            SELECT
+                r.id, a.name AS automation, r.automation_id, r.version, r.event_id, r.state, r.depth, r.waiting_for,
+                r.error::text AS error, r.created_at, r.finished_at
+            FROM automations a
+            JOIN runs r ON r.project_id = a.project_id AND r.automation_id = a.id
+            WHERE a.project_id = @ProjectId AND (a.id = @Id::uuid OR a.name = @Name::text)
+                AND r.id < @Before AND (@State::text IS NULL OR r.state = @State)
+            ORDER BY r.id DESC
+            LIMIT @Take
+            """;
+    }
+}
