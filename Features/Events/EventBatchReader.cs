@@ -13,7 +13,7 @@ public static class EventBatchReader
     private const string Member = "events";
 
     /// <summary>One result an event, in the order of the body. Ids ascend in that order.</summary>
-    public static Result<List<Result<NewEvent>>> Read(EventRequest request, Func<EventReceipt> receipt)
+    public static Result<List<Result<NewEvent>>> Read(EventRequest request, EventReceipt receipt)
     {
         var isCloudEvents = request.Is(CloudEventReader.BatchType);
         if (!isCloudEvents && !request.Is("application/json"))
@@ -42,7 +42,7 @@ public static class EventBatchReader
     private static Result<List<Result<NewEvent>>> ReadWrapped(
         ref Utf8JsonReader reader,
         ReadOnlySpan<byte> json,
-        Func<EventReceipt> receipt
+        EventReceipt receipt
     )
     {
         reader.Read();
@@ -78,7 +78,7 @@ public static class EventBatchReader
     private static Result<List<Result<NewEvent>>> ReadList(
         ref Utf8JsonReader reader,
         ReadOnlySpan<byte> json,
-        Func<EventReceipt> receipt,
+        EventReceipt receipt,
         string pointer
     )
     {
@@ -99,7 +99,12 @@ public static class EventBatchReader
             var item = CloudEventReader.Slice(ref reader, json);
             var itemPointer = string.Create(CultureInfo.InvariantCulture, $"{pointer}/{events.Count}");
             events.Add(
-                CloudEventReader.ReadObject(item, receipt(), itemPointer, mustBeCloudEvent: pointer.Length == 0)
+                CloudEventReader.ReadObject(
+                    item,
+                    receipt.Nth(events.Count),
+                    itemPointer,
+                    mustBeCloudEvent: pointer.Length == 0
+                )
             );
         }
 

@@ -50,7 +50,7 @@ public static class PublishEvents
     {
         public async Task<Result<Response>> Handle(Command command, CancellationToken cancellationToken)
         {
-            var read = EventBatchReader.Read(command.Request, () => EventReceipt.Now(caller.ProjectId, clock));
+            var read = EventBatchReader.Read(command.Request, EventReceipt.Now(caller.ProjectId, clock));
             if (read.Problem is { } fault)
             {
                 return fault;

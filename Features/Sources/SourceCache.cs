@@ -53,8 +53,19 @@ public sealed class SourceCache(NpgsqlDataSource database, SecretBox box, TimePr
         return row?.Open(box);
     }
 
-    private sealed record SealedSource(Guid ProjectId, Guid Id, string Name, string Scheme, string[] Secrets)
+    // not by constructor: Dapper cannot give an array to one
+    private sealed record SealedSource
     {
+        public required Guid ProjectId { get; init; }
+
+        public required Guid Id { get; init; }
+
+        public required string Name { get; init; }
+
+        public required string Scheme { get; init; }
+
+        public required string[] Secrets { get; init; }
+
         public Source Open(SecretBox box)
         {
             var scheme = WebhookScheme.All[Scheme];

@@ -85,11 +85,22 @@ public sealed class EventBatchReaderTests
     }
 
     [Fact]
+    public void Ids_ascend_in_the_order_of_the_body()
+    {
+        var events = Read($$"""{"events":[{{string.Join(',', Enumerable.Repeat(Good, 1_000))}}]}""").Unwrap();
+
+        var ids = events.ConvertAll(result => result.Unwrap().Id);
+        Assert.Equal(ids.Order(), ids);
+        Assert.Equal(1_000, ids.Distinct().Count());
+        Assert.All(ids, id => Assert.Equal(7, id.Version));
+    }
+
+    [Fact]
     public void Another_media_type_is_415() => Assert.Equal(415, Read("[]", "text/json").Problem!.Kind.Status);
 
     private static Result<List<Result<NewEvent>>> Read(string body, string contentType = "application/json") =>
         EventBatchReader.Read(
             new EventRequest(Encoding.UTF8.GetBytes(body), contentType),
-            () => new EventReceipt(Guid.NewGuid(), Guid.CreateVersion7(), DateTime.UnixEpoch, null)
+            new EventReceipt(Guid.NewGuid(), Guid.CreateVersion7(), DateTime.UnixEpoch, null)
         );
 }
