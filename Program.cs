@@ -2,12 +2,10 @@ using Bellhop.Features.Accounts;
 using Bellhop.Features.ApiKeys;
 using Bellhop.Features.Events;
 using Bellhop.Features.System;
-using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Cli;
 using Bellhop.Infrastructure.Configuration;
 using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Http;
-using Bellhop.Infrastructure.Mediation;
 using Bellhop.Infrastructure.Outgoing;
 using Bellhop.Infrastructure.Telemetry;
 using Carter;
@@ -43,13 +41,7 @@ public sealed class Program
     }
 
     private static void AddFeatures(IServiceCollection services, Settings settings) =>
-        services
-            .AddMediation()
-            .AddPermissions()
-            .AddOutgoing(settings.OutgoingAllowNetworks)
-            .AddApiKeys()
-            .AddEvents()
-            .AddSystem();
+        services.AddOutgoing(settings.OutgoingAllowNetworks).AddApiKeys().AddEvents().AddSystem();
 
     private static Task<Guid?> SettleAsync(NpgsqlConnection connection, CancellationToken cancellationToken) =>
         Projects.CreateAsync(

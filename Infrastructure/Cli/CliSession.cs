@@ -4,6 +4,7 @@ using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Configuration;
 using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Http;
+using Bellhop.Infrastructure.Mediation;
 using Bellhop.Infrastructure.Telemetry;
 using MediatR;
 
@@ -109,6 +110,8 @@ public sealed class CliSession(ParseResult parsed, Composition composition)
         new ServiceCollection()
             .AddSingleton(Configuration)
             .AddSingleton(TimeProvider.System)
+            .AddMediation()
+            .AddPermissions()
             .AddLogging(logging => logging.AddWarnings());
 
     private IServiceCollection Services(Settings settings)

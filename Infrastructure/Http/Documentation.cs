@@ -14,7 +14,7 @@ public static class Documentation
 
     // everything the page needs is served from here; it writes styles into itself
     private const string PagePolicy =
-        "default-src 'none'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+        "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
         + "img-src 'self' data:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; "
         + "frame-ancestors 'none'; base-uri 'none'";
 
@@ -24,6 +24,17 @@ public static class Documentation
             options.OpenApiVersion = OpenApiSpecVersion.OpenApi3_1;
             options.CreateSchemaReferenceId = type =>
                 NameOf(type.Type) ?? OpenApiOptions.CreateDefaultSchemaReferenceId(type);
+            options.AddSchemaTransformer(
+                (schema, context, _) =>
+                {
+                    if (context.JsonTypeInfo.Type == typeof(ProblemBody))
+                    {
+                        schema.Required?.Remove("errors"); // left out where there are none
+                    }
+
+                    return Task.CompletedTask;
+                }
+            );
             options.AddDocumentTransformer((document, _, _) => Describe(document));
             options.AddOperationTransformer(Describe);
         });
