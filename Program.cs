@@ -5,12 +5,10 @@ using Bellhop.Features.Events;
 using Bellhop.Features.Jobs;
 using Bellhop.Features.Sources;
 using Bellhop.Features.System;
-using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Cli;
 using Bellhop.Infrastructure.Configuration;
 using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Http;
-using Bellhop.Infrastructure.Mediation;
 using Bellhop.Infrastructure.Outgoing;
 using Bellhop.Infrastructure.Telemetry;
 using Carter;
@@ -47,8 +45,6 @@ public sealed class Program
 
     private static void AddFeatures(IServiceCollection services, Settings settings) =>
         services
-            .AddMediation()
-            .AddPermissions()
             .AddOutgoing(settings.OutgoingAllowNetworks)
             .AddApiKeys()
             .AddEvents()

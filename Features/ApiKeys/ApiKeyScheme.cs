@@ -43,7 +43,7 @@ public sealed class ApiKeyScheme(KnownKeys keys, Caller caller) : IAuthenticatio
         caller.Become(identity);
         if (keys.ClaimUse(key))
         {
-            _http.Response.OnCompleted(() => keys.RecordUseAsync(key));
+            _http.Response.OnCompleted(() => keys.RecordUseAsync(identity.ProjectId, key));
         }
 
         var principal = new ClaimsPrincipal(new ClaimsIdentity([new Claim(ClaimTypes.Name, identity.Actor)], Name));

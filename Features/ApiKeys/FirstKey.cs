@@ -101,7 +101,7 @@ public sealed record FirstKey(string? Path, string? Text)
 
         public const string Insert = """
             INSERT INTO api_keys (project_id, id, key_id, name, secret_sha256, role)
-            SELECT id, @Id, @KeyId, 'first', @Sha256, @Role FROM projects WHERE name = @Default
+            SELECT id, @Id::uuid, @KeyId::text, 'first', @Sha256::bytea, @Role::text FROM projects WHERE name = @Default
             ON CONFLICT (project_id, name) DO NOTHING
             """;
     }

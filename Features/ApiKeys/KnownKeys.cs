@@ -51,12 +51,14 @@ public sealed partial class KnownKeys(NpgsqlDataSource database, TimeProvider cl
     }
 
     /// <summary>Notes that a key was used. An outage is not the caller's concern.</summary>
-    public async Task RecordUseAsync(ApiKey key)
+    public async Task RecordUseAsync(Guid projectId, ApiKey key)
     {
         try
         {
             await using var connection = await database.OpenConnectionAsync();
-            await connection.ExecuteAsync(Sql.RecordUse.With(new { KeyId = key.Id }, CancellationToken.None));
+            await connection.ExecuteAsync(
+                Sql.RecordUse.With(new { ProjectId = projectId, Id = key.RowId }, CancellationToken.None)
+            );
         }
         catch (Exception exception) when (ExpectedErrors.IsOutage(exception))
         {
@@ -134,7 +136,7 @@ public sealed partial class KnownKeys(NpgsqlDataSource database, TimeProvider cl
 
         public const string RecordUse = """
             UPDATE api_keys SET last_used_at = now()
-            WHERE key_id = @KeyId AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')
+            WHERE project_id = @ProjectId AND id = @Id AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')
             """;
     }
 }

@@ -18,7 +18,7 @@ public static class GetInfo
                 .Produces<Response>();
 
         /// <summary>Name and version of the service</summary>
-        private static async Task<IResult> Get(IMediator mediator, CancellationToken cancellationToken) =>
+        public static async Task<IResult> Get(IMediator mediator, CancellationToken cancellationToken) =>
             (await mediator.Send(new Query(), cancellationToken)).ToHttp(TypedResults.Ok);
     }
 

@@ -42,15 +42,23 @@ public static class Serve
                 var firstKey = await FirstKey.EnsureAsync(storage.Databases.Main, settings, signals.First);
                 await StartAsync(app, signals.First);
                 Greet(session, app.Services.GetRequiredService<Listeners>(), firstKey);
-                await signals.FirstAsync();
+                var wasTold = await WaitAsync(app.Lifetime, signals.First);
                 await StopAsync(session, app, settings, signals.Second);
+                return wasTold ? ExitCodes.Done : ExitCodes.Failed;
             }
             catch (OperationCanceledException) when (signals.First.IsCancellationRequested)
             {
                 session.Tell("Stopped before the start was over.");
+                return ExitCodes.Done;
             }
+        }
 
-            return ExitCodes.Done;
+        /// <summary>Waits for a signal; false when the service gave up by itself, after a part of it failed.</summary>
+        private static async Task<bool> WaitAsync(IHostApplicationLifetime lifetime, CancellationToken told)
+        {
+            using var end = CancellationTokenSource.CreateLinkedTokenSource(told, lifetime.ApplicationStopping);
+            await Task.Delay(Timeout.Infinite, end.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            return told.IsCancellationRequested;
         }
 
         private static async Task StartAsync(WebApplication app, CancellationToken cancellationToken)
@@ -115,8 +123,6 @@ public static class Serve
         public CancellationToken First => _first.Token;
 
         public CancellationToken Second => _second.Token;
-
-        public Task FirstAsync() => Task.Delay(Timeout.Infinite, First).ContinueWith(_ => { }, TaskScheduler.Default);
 
         public void Dispose()
         {

@@ -4,6 +4,7 @@ using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Configuration;
 using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Http;
+using Bellhop.Infrastructure.Mediation;
 using Bellhop.Infrastructure.Telemetry;
 using MediatR;
 
@@ -73,13 +74,15 @@ public sealed class CliSession(ParseResult parsed, Composition composition)
 
         var identity = Identity.Internal(project, $"cli:{Environment.UserName}");
         scope.ServiceProvider.GetRequiredService<Caller>().Become(identity);
-        return await SendAsync(scope.ServiceProvider, request, describe, cancellationToken);
+        return await SendAsync(scope.ServiceProvider, request, describe, _ => ExitCodes.Done, cancellationToken);
     }
 
     /// <summary>Sends a request whose handler needs neither database nor settings that are right.</summary>
+    /// <param name="exitCodeOf">Where an answer may be a bad one.</param>
     public async Task<int> SendOfflineAsync<TResponse>(
         IRequest<Result<TResponse>> request,
         Func<TResponse, string> describe,
+        Func<TResponse, int> exitCodeOf,
         CancellationToken cancellationToken
     )
     {
@@ -87,7 +90,7 @@ public sealed class CliSession(ParseResult parsed, Composition composition)
         var services = settings is null ? Services() : Services(settings);
         await using var provider = services.BuildServiceProvider();
         await using var scope = provider.CreateAsyncScope();
-        return await SendAsync(scope.ServiceProvider, request, describe, cancellationToken);
+        return await SendAsync(scope.ServiceProvider, request, describe, exitCodeOf, cancellationToken);
     }
 
     /// <summary>Prints a result: as JSON where that was asked for, else as text.</summary>
@@ -107,6 +110,8 @@ public sealed class CliSession(ParseResult parsed, Composition composition)
         new ServiceCollection()
             .AddSingleton(Configuration)
             .AddSingleton(TimeProvider.System)
+            .AddMediation()
+            .AddPermissions()
             .AddLogging(logging => logging.AddWarnings());
 
     private IServiceCollection Services(Settings settings)
@@ -120,6 +125,7 @@ public sealed class CliSession(ParseResult parsed, Composition composition)
         IServiceProvider services,
         IRequest<Result<TResponse>> request,
         Func<TResponse, string> describe,
+        Func<TResponse, int> exitCodeOf,
         CancellationToken cancellationToken
     )
     {
@@ -129,8 +135,9 @@ public sealed class CliSession(ParseResult parsed, Composition composition)
             return Refuse(problem);
         }
 
-        Print(result.Unwrap(), describe);
-        return ExitCodes.Done;
+        var response = result.Unwrap();
+        Print(response, describe);
+        return exitCodeOf(response);
     }
 
     private int Refuse(Problem problem)

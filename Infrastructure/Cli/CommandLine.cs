@@ -58,6 +58,11 @@ public static class CommandLine
             }
         }
 
+        foreach (var group in root.Subcommands.Where(command => command.Subcommands.Count > 0))
+        {
+            group.Description = string.Join(", ", group.Subcommands.Select(command => command.Name));
+        }
+
         return root;
     }
 

@@ -1,3 +1,4 @@
+using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Background;
 using Bellhop.Infrastructure.Configuration;
 using Bellhop.Infrastructure.Mediation;
@@ -22,6 +23,8 @@ public static class Host
             .Configure<HostOptions>(options =>
                 options.ShutdownTimeout = TimeSpan.FromSeconds(settings.ShutdownGraceSeconds + 10)
             )
+            .AddMediation()
+            .AddPermissions()
             .AddPipeline(settings)
             .AddTelemetry()
             .AddDocumentation()

@@ -116,6 +116,8 @@ public static class LogLinesRegistration
     public static ILoggingBuilder AddLogLines(this ILoggingBuilder logging) =>
         logging
             .AddFilter("Microsoft", LogLevel.Warning)
+            // what keeps the host from starting is told once, by whoever starts it
+            .AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.Critical)
             .AddFilter("Npgsql", LogLevel.Warning)
             .Add(Console.OpenStandardOutput(), Console.IsOutputRedirected ? new JsonLogFormat() : new TextLogFormat());
 

@@ -1,0 +1,61 @@
+using Bellhop.Infrastructure.Cli;
+using Bellhop.Infrastructure.Configuration;
+using Bellhop.Infrastructure.Http;
+using MediatR;
+using Npgsql;
+
+namespace Bellhop.Features.System;
+
+/// <summary>Prints the settings as they are in force, secrets masked.</summary>
+public static class PrintConfiguration
+{
+    public sealed class Verb : CliVerb
+    {
+        public Verb()
+            : base("config print", "Print the settings in force, secrets masked.") { }
+
+        public override Task<int> RunAsync(CliSession session, CancellationToken cancellationToken) =>
+            session.SendOfflineAsync(
+                new Query(session.ReadSettings()),
+                response => string.Join('\n', response.Settings.Select(pair => $"{pair.Key}={pair.Value}")),
+                _ => ExitCodes.Done,
+                cancellationToken
+            );
+    }
+
+    public sealed record Query(Settings Settings) : IRequest<Result<Response>>;
+
+    public sealed record Response(IReadOnlyDictionary<string, string> Settings);
+
+    internal sealed class Handler : IRequestHandler<Query, Result<Response>>
+    {
+        public Task<Result<Response>> Handle(Query query, CancellationToken cancellationToken) =>
+            Task.FromResult<Result<Response>>(new Response(Print(query.Settings)));
+
+        private static SortedDictionary<string, string> Print(Settings settings) =>
+            new(StringComparer.Ordinal)
+            {
+                ["Bellhop:AllowedHosts"] = string.Join(',', settings.AllowedHosts),
+                ["Bellhop:DrainDelaySeconds"] = FormattableString.Invariant($"{settings.DrainDelaySeconds}"),
+                ["Bellhop:InternalListen"] = settings.InternalListen.ToString(),
+                ["Bellhop:KeyRing"] = settings.KeyRing,
+                ["Bellhop:Listen"] = settings.Listen.ToString(),
+                ["Bellhop:Outgoing:AllowNetworks"] = string.Join(',', settings.OutgoingAllowNetworks),
+                ["Bellhop:PublicUrl"] = settings.PublicUrl ?? "",
+                ["Bellhop:Roles"] = string.Join(',', settings.Roles),
+                ["Bellhop:ShutdownGraceSeconds"] = FormattableString.Invariant($"{settings.ShutdownGraceSeconds}"),
+                ["Bellhop:StateDirectory"] = settings.StateDirectory,
+                ["Bellhop:TrustedProxies"] = string.Join(',', settings.TrustedProxies),
+                ["ConnectionStrings:Bellhop"] = Mask(settings.ConnectionString),
+                ["ConnectionStrings:Migrations"] = Mask(settings.MigrationsConnectionString ?? ""),
+            };
+
+        private static string Mask(string connectionString)
+        {
+            var parts = new NpgsqlConnectionStringBuilder(connectionString);
+            parts.Password = parts.Password is null ? null : "***";
+            parts.SslPassword = parts.SslPassword is null ? null : "***";
+            return parts.ConnectionString;
+        }
+    }
+}
