@@ -56,7 +56,7 @@ internal static class Compiler
             var owner = target(ref frame);
             return !CanHaveMembers(ref frame, owner, name, at, out var error) ? error
                 : owner.TryGetMember(name, utf8, out var value) ? value
-                : Value.Failed(ErrorCode.MissingMember, $"There is no member '{name}'.", at);
+                : Missing(name, at);
         };
     }
 
@@ -89,6 +89,12 @@ internal static class Compiler
         return isAffordable;
     }
 
+    private static Value Missing(string name, Position at) =>
+        Value.Failed(ErrorCode.MissingMember, $"There is no member '{Short(name)}'.", at);
+
+    // a name that was computed may be a megabyte
+    private static string Short(string name) => name.Length <= 100 ? name : $"{name[..100]}…";
+
     private static Code Compile(Element element)
     {
         var (target, key, at) = (Compile(element.Target), Compile(element.Key), element.At);
@@ -109,10 +115,15 @@ internal static class Compiler
     {
         if (owner.Kind == Kinds.Map && place.Kind == Kinds.String)
         {
+            if (!frame.TryChargeReading(place, at))
+            {
+                return frame.OutOfBudget;
+            }
+
             var name = place.Text();
             return !CanHaveMembers(ref frame, owner, name, at, out var error) ? error
                 : owner.TryGetMember(name, out var value) ? value
-                : Value.Failed(ErrorCode.MissingMember, $"There is no member '{name}'.", at);
+                : Missing(name, at);
         }
 
         if (owner.Kind != Kinds.List || !place.IsNumber || place.Double != Math.Truncate(place.Double))
@@ -172,9 +183,15 @@ internal static class Compiler
                     return Value.Failed(ErrorCode.TypeMismatch, $"The key of a map is string, not {found}.", places[i]);
                 }
 
+                if (!frame.TryChargeReading(key, places[i]))
+                {
+                    return frame.OutOfBudget;
+                }
+
                 if (!members.TryAdd(key.Text(), value))
                 {
-                    return Value.Failed(ErrorCode.DuplicateKey, $"The key '{key}' is given twice.", places[i]);
+                    var name = Short(key.Text());
+                    return Value.Failed(ErrorCode.DuplicateKey, $"The key '{name}' is given twice.", places[i]);
                 }
             }
 
@@ -278,6 +295,11 @@ internal static class Compiler
                 if (!values[i].Kind.MayBe(function.Parameters[i]))
                 {
                     return WrongArgument(values[i], function, i, at);
+                }
+
+                if (values[i].Kind == Kinds.String && !frame.TryChargeReading(values[i], at))
+                {
+                    return frame.OutOfBudget;
                 }
             }
 

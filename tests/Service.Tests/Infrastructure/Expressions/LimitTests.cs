@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text.Json;
 using Bellhop.Infrastructure.Expressions;
 using Xunit;
@@ -11,8 +10,8 @@ namespace Bellhop.Tests.Infrastructure.Expressions;
 /// </summary>
 public sealed class LimitTests
 {
-    // far above what any row takes, far below what an unbounded one would
-    private static readonly TimeSpan Quickly = TimeSpan.FromSeconds(2);
+    // a hundred times what the slowest row takes, a fraction of what it would take without its bound
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
 
     public static TheoryData<string, string, string> Attacks()
     {
@@ -74,14 +73,12 @@ public sealed class LimitTests
     {
         Assert.NotEmpty(attack);
         var code = "";
-        var started = Stopwatch.GetTimestamp();
         var thread = new Thread(() => code = CodeOf(source), maxStackSize: 256 * 1024);
 
         thread.Start();
 
-        Assert.True(thread.Join(TimeSpan.FromSeconds(30)), "It hangs.");
+        Assert.True(thread.Join(Deadline), "It does not end.");
         Assert.Equal(expected, code);
-        Assert.InRange(Stopwatch.GetElapsedTime(started), TimeSpan.Zero, Quickly);
     }
 
     [Fact]
