@@ -11,9 +11,9 @@ internal sealed class Checker
     private readonly Scope _scope;
     private readonly List<(string Name, Shape Shape)> _locals = [];
 
-    private Checker(Scope scope) => _scope = scope;
-
     private int _localCount;
+
+    private Checker(Scope scope) => _scope = scope;
 
     /// <summary>Checks and completes the tree; the answer is how many locals its comprehensions need at once.</summary>
     public static int Check(Node node, Scope scope)
