@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace Bellhop.Infrastructure.Expressions;
 
 /// <summary>
@@ -9,17 +11,16 @@ internal sealed class Checker
     private readonly Scope _scope;
     private readonly List<(string Name, Shape Shape)> _locals = [];
 
+    private int _localCount;
+
     private Checker(Scope scope) => _scope = scope;
 
-    /// <summary>How many locals the comprehensions need at once.</summary>
-    public int LocalCount { get; private set; }
-
-    /// <summary>Checks and completes the tree; the answer says how many locals it needs.</summary>
+    /// <summary>Checks and completes the tree; the answer is how many locals its comprehensions need at once.</summary>
     public static int Check(Node node, Scope scope)
     {
         var checker = new Checker(scope);
         checker.ShapeOf(node);
-        return checker.LocalCount;
+        return checker._localCount;
     }
 
     private Shape ShapeOf(Node node) =>
@@ -38,7 +39,7 @@ internal sealed class Checker
             Conditional conditional => ShapeOf(conditional),
             Call call => ShapeOf(call),
             Comprehension comprehension => ShapeOf(comprehension),
-            _ => throw new InvalidOperationException($"No rule for {node.GetType().Name}."),
+            _ => throw new UnreachableException($"No rule for {node.GetType().Name}."),
         };
 
     private Kinds KindsOf(Node node) => ShapeOf(node).Kinds;
@@ -231,7 +232,7 @@ internal sealed class Checker
 
         comprehension.Slot = _locals.Count;
         _locals.Add((comprehension.Variable, range == Kinds.Map ? Shape.Text : Shape.Free));
-        LocalCount = Math.Max(LocalCount, _locals.Count);
+        _localCount = Math.Max(_localCount, _locals.Count);
         if (comprehension.Predicate is { } predicate)
         {
             Require(predicate, Kinds.Bool, "The condition");

@@ -42,7 +42,7 @@ internal static class Comparison
 
         if (right.Kind == Kinds.Map && left.Kind == Kinds.String)
         {
-            return frame.TryCharge(right.Count / 16, at)
+            return frame.TryCharge(right.Count / 16, at) && frame.TryChargeReading(left, at)
                 ? Value.From(right.TryGetMember(left.Text(), out _))
                 : frame.OutOfBudget;
         }

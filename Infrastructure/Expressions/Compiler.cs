@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Text;
 
@@ -26,7 +27,7 @@ internal static class Compiler
             Call { Pattern: { } pattern } call => Compile(call, pattern),
             Call call => Compile(call),
             Comprehension comprehension => Comprehensions.Compile(comprehension),
-            _ => throw new InvalidOperationException($"No code for {node.GetType().Name}."),
+            _ => throw new UnreachableException($"No code for {node.GetType().Name}."),
         };
 
     /// <summary>The error of a value that had to be a bool, or the error that it is.</summary>
@@ -56,7 +57,7 @@ internal static class Compiler
             var owner = target(ref frame);
             return !CanHaveMembers(ref frame, owner, name, at, out var error) ? error
                 : owner.TryGetMember(name, utf8, out var value) ? value
-                : Value.Failed(ErrorCode.MissingMember, $"There is no member '{name}'.", at);
+                : Missing(name, at);
         };
     }
 
@@ -83,11 +84,17 @@ internal static class Compiler
             return false;
         }
 
-        // a document is searched from its end
+        // a document is searched, not indexed
         var isAffordable = frame.TryCharge(owner.Count / 16, at);
         error = isAffordable ? default : frame.OutOfBudget;
         return isAffordable;
     }
+
+    private static Value Missing(string name, Position at) =>
+        Value.Failed(ErrorCode.MissingMember, $"There is no member '{Short(name)}'.", at);
+
+    // a name that was computed may be a megabyte
+    private static string Short(string name) => name.Length <= 100 ? name : $"{name[..100]}…";
 
     private static Code Compile(Element element)
     {
@@ -109,10 +116,15 @@ internal static class Compiler
     {
         if (owner.Kind == Kinds.Map && place.Kind == Kinds.String)
         {
+            if (!frame.TryChargeReading(place, at))
+            {
+                return frame.OutOfBudget;
+            }
+
             var name = place.Text();
             return !CanHaveMembers(ref frame, owner, name, at, out var error) ? error
                 : owner.TryGetMember(name, out var value) ? value
-                : Value.Failed(ErrorCode.MissingMember, $"There is no member '{name}'.", at);
+                : Missing(name, at);
         }
 
         if (owner.Kind != Kinds.List || !place.IsNumber || place.Double != Math.Truncate(place.Double))
@@ -126,7 +138,7 @@ internal static class Compiler
 
         // a document is walked to the element
         return place.Double < 0 || place.Double >= owner.Count
-                ? Value.Failed(ErrorCode.IndexOutOfRange, $"There is no element {place} of {owner.Count}.", at)
+                ? Value.Failed(ErrorCode.IndexOutOfRange, $"There is no element {place.Double} of {owner.Count}.", at)
             : frame.TryCharge((int)place.Double / 16, at) ? owner.ItemAt((int)place.Double)
             : frame.OutOfBudget;
     }
@@ -166,20 +178,33 @@ internal static class Compiler
                     return value;
                 }
 
-                if (key.Kind != Kinds.String)
+                if (TryAdd(ref frame, members, key, value, places[i]) is { } error)
                 {
-                    var found = key.Kind.Describe();
-                    return Value.Failed(ErrorCode.TypeMismatch, $"The key of a map is string, not {found}.", places[i]);
-                }
-
-                if (!members.TryAdd(key.Text(), value))
-                {
-                    return Value.Failed(ErrorCode.DuplicateKey, $"The key '{key}' is given twice.", places[i]);
+                    return Value.Failed(error);
                 }
             }
 
             return Value.MapOf(members);
         };
+    }
+
+    private static ExpressionError? TryAdd(
+        ref Frame frame,
+        OrderedDictionary<string, Value> members,
+        in Value key,
+        in Value value,
+        Position at
+    )
+    {
+        if (key.Kind != Kinds.String)
+        {
+            var found = key.Kind.Describe();
+            return new ExpressionError(ErrorCode.TypeMismatch, $"The key of a map is string, not {found}.", at);
+        }
+
+        return !frame.TryChargeReading(key, at) ? frame.Exhausted
+            : members.TryAdd(key.Text(), value) ? null
+            : new ExpressionError(ErrorCode.DuplicateKey, $"The key '{Short(key.Text())}' is given twice.", at);
     }
 
     private static Code Compile(Unary unary)
@@ -222,7 +247,7 @@ internal static class Compiler
             Operator.Multiply => Arithmetic.Multiply,
             Operator.Divide => Arithmetic.Divide,
             Operator.Remainder => Arithmetic.Remainder,
-            _ => throw new InvalidOperationException($"{operation} does not stand between two values."),
+            _ => throw new UnreachableException($"{operation} does not stand between two values."),
         };
 
     /// <summary>One operand that decides is enough, wherever it stands: an error beside it does not count.</summary>
@@ -278,6 +303,11 @@ internal static class Compiler
                 if (!values[i].Kind.MayBe(function.Parameters[i]))
                 {
                     return WrongArgument(values[i], function, i, at);
+                }
+
+                if (values[i].Kind == Kinds.String && !frame.TryChargeReading(values[i], at))
+                {
+                    return frame.OutOfBudget;
                 }
             }
 

@@ -1,8 +1,9 @@
+using System.Diagnostics;
 using System.Globalization;
 
 namespace Bellhop.Infrastructure.Expressions;
 
-/// <summary>A function at work; its arguments are of the kinds it takes, and none is an error.</summary>
+/// <summary>A function at work; its arguments are of the kinds it takes, and reading their text is paid for.</summary>
 internal delegate Value FunctionBody(ref Frame frame, scoped ReadOnlySpan<Value> arguments, Position at);
 
 [Flags]
@@ -50,11 +51,6 @@ internal static class Functions
             return Value.From(arguments[0].Count);
         }
 
-        if (!frame.TryChargeReading(arguments[0], at))
-        {
-            return frame.OutOfBudget;
-        }
-
         var size = 0;
         foreach (var unit in arguments[0].Text())
         {
@@ -65,37 +61,29 @@ internal static class Functions
     }
 
     private static Value StartsWith(ref Frame frame, scoped ReadOnlySpan<Value> arguments, Position at) =>
-        frame.TryChargeReading(arguments[0], at)
-            ? Value.From(arguments[0].Text().StartsWith(arguments[1].Text(), StringComparison.Ordinal))
-            : frame.OutOfBudget;
+        Value.From(arguments[0].Text().StartsWith(arguments[1].Text(), StringComparison.Ordinal));
 
     private static Value EndsWith(ref Frame frame, scoped ReadOnlySpan<Value> arguments, Position at) =>
-        frame.TryChargeReading(arguments[0], at)
-            ? Value.From(arguments[0].Text().EndsWith(arguments[1].Text(), StringComparison.Ordinal))
-            : frame.OutOfBudget;
+        Value.From(arguments[0].Text().EndsWith(arguments[1].Text(), StringComparison.Ordinal));
 
     private static Value Contains(ref Frame frame, scoped ReadOnlySpan<Value> arguments, Position at) =>
-        frame.TryChargeReading(arguments[0], at)
-            ? Value.From(arguments[0].Text().Contains(arguments[1].Text(), StringComparison.Ordinal))
-            : frame.OutOfBudget;
+        Value.From(arguments[0].Text().Contains(arguments[1].Text(), StringComparison.Ordinal));
 
     /// <summary>With a pattern that is only known now; a literal one was compiled with the expression.</summary>
     private static Value Matches(ref Frame frame, scoped ReadOnlySpan<Value> arguments, Position at)
     {
+        var started = Stopwatch.GetTimestamp();
+        var pattern = Pattern.TryCompile(arguments[1].Text(), out var reason);
         // building an automaton costs far more than most searches with it
-        if (!frame.TryCharge(1_000, at) || !frame.TryChargeReading(arguments[0], at))
-        {
-            return frame.OutOfBudget;
-        }
-
-        return Pattern.TryCompile(arguments[1].Text(), out var reason) is { } pattern
-            ? pattern.Search(ref frame, arguments[0].Text(), at)
-            : Value.Failed(ErrorCode.BadPattern, $"This is not a pattern: {reason}.", at);
+        return !frame.TryCharge(1_000, at) || !frame.TryCharge(Stopwatch.GetElapsedTime(started), at)
+                ? frame.OutOfBudget
+            : pattern is null ? Value.Failed(ErrorCode.BadPattern, $"This is not a pattern: {reason}.", at)
+            : pattern.Search(ref frame, arguments[0].Text(), at);
     }
 
     private static Value ToText(ref Frame frame, scoped ReadOnlySpan<Value> arguments, Position at) =>
         arguments[0].Kind == Kinds.String ? arguments[0]
-        : frame.TryCharge(1, at) ? Value.From(arguments[0].ToText())
+        : frame.TryCharge(arguments[0].TextLength / 64, at) ? Value.From(arguments[0].ToText(Limits.TextLength))
         : frame.OutOfBudget;
 
     private static Value ToInt(ref Frame frame, scoped ReadOnlySpan<Value> arguments, Position at)

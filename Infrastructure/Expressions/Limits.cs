@@ -33,6 +33,9 @@ public static class Limits
     /// <summary>UTF-8 bytes of JSON that a value or a template is written as, where the caller says nothing else.</summary>
     public const int OutputBytes = 262_144;
 
-    /// <summary>The net beneath the cost of <c>matches</c>: no single search takes longer.</summary>
-    internal static readonly TimeSpan SearchTime = TimeSpan.FromMilliseconds(100);
+    /// <summary>A search slower than this has grown an automaton that is not worth keeping.</summary>
+    internal static readonly TimeSpan SlowSearch = TimeSpan.FromMilliseconds(20);
+
+    /// <summary>The net beneath the cost of <c>matches</c>: the searches of one evaluation take no longer together.</summary>
+    internal static readonly TimeSpan SearchTime = TimeSpan.FromMilliseconds(250);
 }

@@ -12,9 +12,19 @@ namespace Bellhop.Infrastructure.Expressions;
 /// </remarks>
 internal sealed partial class Pattern
 {
-    private readonly Regex _regex;
+    private readonly string _written;
 
-    private Pattern(Regex regex) => _regex = regex;
+    // replaced by any evaluation, read by all; whichever they read is right
+    private volatile Regex _regex;
+
+    // the first search of a process waits for the JIT, which no author should pay for
+    static Pattern() => Build("^(a|[^b])+c?$").IsMatch("aaab");
+
+    private Pattern(string written)
+    {
+        _written = written;
+        _regex = Build(written);
+    }
 
     /// <summary>The pattern, or null and the reason why it is none.</summary>
     public static Pattern? TryCompile(string pattern, out string reason)
@@ -34,8 +44,7 @@ internal sealed partial class Pattern
 
         try
         {
-            const RegexOptions Options = RegexOptions.NonBacktracking | RegexOptions.CultureInvariant;
-            return new Pattern(new Regex(ToDotNet(pattern), Options, Limits.SearchTime));
+            return new Pattern(ToDotNet(pattern));
         }
         catch (RegexParseException refused)
         {
@@ -53,17 +62,32 @@ internal sealed partial class Pattern
     public Value Search(ref Frame frame, string text, Position at)
     {
         var started = Stopwatch.GetTimestamp();
+        var found = IsFound(text);
+        var taken = found is null ? Limits.SearchTime : Stopwatch.GetElapsedTime(started);
+        if (taken > Limits.SlowSearch)
+        {
+            // the engine would keep what it grew, tens of megabytes, for as long as the expression lives
+            _regex = Build(_written);
+        }
+
+        return frame.TryCharge(taken, at) && found is { } answer ? Value.From(answer) : frame.OutOfBudget;
+    }
+
+    /// <summary>Null where the search took too long, which is more than any evaluation may spend.</summary>
+    private bool? IsFound(string text)
+    {
         try
         {
-            var found = _regex.IsMatch(text);
-            return frame.TryCharge(Stopwatch.GetElapsedTime(started), at) ? Value.From(found) : frame.OutOfBudget;
+            return _regex.IsMatch(text);
         }
         catch (RegexMatchTimeoutException)
         {
-            frame.TryCharge(Limits.SearchTime, at);
-            return frame.OutOfBudget;
+            return null;
         }
     }
+
+    private static Regex Build(string pattern) =>
+        new(pattern, RegexOptions.NonBacktracking | RegexOptions.CultureInvariant, Limits.SearchTime);
 
     private static string ToDotNet(string pattern)
     {

@@ -15,8 +15,8 @@ internal static class Suggestion
             .Select(candidate => candidate.Name)
             .FirstOrDefault();
         return nearest is not null ? $"; did you mean '{nearest}'?"
-            : names.Length == 0 ? "; there are none here."
-            : $"; there are {string.Join(", ", names.Take(Listed))}{(names.Length > Listed ? ", …" : "")}.";
+            : names.Length == 0 ? "; none is known here."
+            : $"; known: {string.Join(", ", names.Take(Listed))}{(names.Length > Listed ? ", …" : "")}.";
     }
 
     /// <summary>Levenshtein's distance, blind to case; names that are far longer than any of ours are far away.</summary>

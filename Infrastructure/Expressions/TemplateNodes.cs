@@ -22,11 +22,9 @@ internal abstract class TemplateNode
 /// <summary>A part without expressions, written as it is.</summary>
 internal sealed class FixedNode(JsonElement json, string pointer) : TemplateNode
 {
-    public JsonElement Json { get; } = json;
-
     public override ExpressionError? Render(ref Rendering rendering)
     {
-        rendering.Writer.WriteRawValue(JsonMarshal.GetRawUtf8Value(Json), skipInputValidation: true);
+        rendering.Writer.WriteRawValue(JsonMarshal.GetRawUtf8Value(json), skipInputValidation: true);
         return Fits(ref rendering, pointer);
     }
 }

@@ -98,8 +98,11 @@ public readonly partial struct Value
     /// <summary>The text of a string. From a document it is decoded anew each time.</summary>
     internal string Text() => _reference as string ?? _json.GetString()!;
 
-    /// <summary>The length of a string, to within its escapes, without decoding it.</summary>
-    internal int TextLength => _reference is string text ? text.Length : DocumentLength;
+    /// <summary>The length of what a document or an author gave as text, to within its escapes, without decoding it.</summary>
+    internal int TextLength =>
+        _reference is string text ? text.Length
+        : _json.ValueKind == JsonValueKind.Undefined ? 0
+        : DocumentLength;
 
     internal bool TextEquals(in Value other) =>
         _reference is string text

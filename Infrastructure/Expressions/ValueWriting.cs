@@ -61,7 +61,8 @@ public readonly partial struct Value
     public string? ToText(int maxBytes = Limits.OutputBytes) =>
         Kind switch
         {
-            Kinds.String => TextLength <= maxBytes ? Text() : null,
+            _ when TextLength > maxBytes => null,
+            Kinds.String => Text(),
             Kinds.Int or Kinds.Double when _json.ValueKind == JsonValueKind.Number => _json.GetRawText(),
             Kinds.Int => _bits.ToString(CultureInfo.InvariantCulture),
             Kinds.Double => Double.ToString("R", CultureInfo.InvariantCulture),

@@ -7,12 +7,12 @@ public sealed class CheckerTests
 {
     [Theory]
     [InlineData("evnt.type == 'x'", "unknown_name@1:1", "There is nothing named 'evnt'; did you mean 'event'?")]
-    [InlineData("x", "unknown_name@1:1", "There is nothing named 'x'; there are data, event, now, steps.")]
+    [InlineData("x", "unknown_name@1:1", "There is nothing named 'x'; known: data, event, now, steps.")]
     [InlineData("true || unknown", "unknown_name@1:9", null)]
     [InlineData("event.typ", "unknown_member@1:7", "There is no member 'typ' here; did you mean 'type'?")]
     [InlineData("event['typ']", "unknown_member@1:7", null)]
     [InlineData("has(event.typ)", "unknown_member@1:11", null)]
-    [InlineData("steps.dup.output", "unknown_member@1:7", "There is no member 'dup' here; there are kind.")]
+    [InlineData("steps.dup.output", "unknown_member@1:7", "There is no member 'dup' here; known: kind.")]
     [InlineData("steps.kind.state", "unknown_member@1:12", null)]
     [InlineData("data.any.thing[0].at.all", null, null)]
     [InlineData("siz(data)", "unknown_function@1:1", "There is no function 'siz'; did you mean 'size'?")]
@@ -86,7 +86,7 @@ public sealed class CheckerTests
         Assert.Null(Expression.Compile("event.traceparent == 'x'", scope).Error);
         Assert.Equal("type_mismatch", Expression.Compile("event.type == 1", scope).Error?.Code);
         var error = Expression.Compile("secrets.token", scope).Error;
-        Assert.Equal("There is no member 'token' here; there are none here.", error?.Message);
+        Assert.Equal("There is no member 'token' here; none is known here.", error?.Message);
         Assert.Equal(2, scope.Count);
     }
 }
