@@ -2,7 +2,6 @@ using Bellhop.Features.Accounts;
 using Bellhop.Infrastructure.Database;
 using Dapper;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 using Xunit;
 

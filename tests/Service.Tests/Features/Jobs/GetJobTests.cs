@@ -1,6 +1,5 @@
 using System.Net;
 using System.Text.Json;
-using Bellhop.Features.Jobs;
 using Bellhop.Tests.Support;
 using Xunit;
 
