@@ -5,6 +5,7 @@ using Bellhop.Features.Events;
 using Bellhop.Features.Jobs;
 using Bellhop.Features.Sources;
 using Bellhop.Features.System;
+using Bellhop.Features.Webhooks;
 using Bellhop.Infrastructure.Cli;
 using Bellhop.Infrastructure.Configuration;
 using Bellhop.Infrastructure.Database;
@@ -51,6 +52,7 @@ public sealed class Program
             .AddSources()
             .AddJobs(executes: settings.HasRole("worker"))
             .AddAutomations()
+            .AddWebhooks()
             .AddSystem();
 
     private static Task<Guid?> SettleAsync(NpgsqlConnection connection, CancellationToken cancellationToken) =>

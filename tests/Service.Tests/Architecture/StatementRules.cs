@@ -14,6 +14,7 @@ public sealed partial class StatementRules(ServiceFixture service)
     private static readonly Dictionary<string, string> EngineWide = new(StringComparer.Ordinal)
     {
         ["MeasureQueues.Measure"] = "gauges name queues, never projects",
+        ["MeasureEndpoints.Count"] = "a gauge over all projects",
     };
 
     private static readonly string[] ProjectTables =

@@ -1,0 +1,58 @@
+using System.Text.Json;
+using Bellhop.Features.Jobs;
+using Bellhop.Infrastructure.Http;
+
+namespace Bellhop.Features.Webhooks;
+
+/// <summary>A customer's URL that signed webhooks go out to, as it is shown: without its secret.</summary>
+/// <param name="State"><c>active</c>, or <c>disabled</c>: events that match make deliveries that are never sent.</param>
+/// <param name="Retry">When a failed attempt is repeated.</param>
+/// <param name="Concurrency">How many requests are open to it at once, 1–100.</param>
+public sealed record WebhookEndpoint(
+    Guid Id,
+    string Name,
+    string Url,
+    IReadOnlyList<string> EventTypes,
+    string State,
+    RetryPolicy Retry,
+    short Concurrency,
+    DateTime CreatedAt
+)
+{
+    public const string Active = "active";
+
+    public const short DefaultConcurrency = 10;
+}
+
+/// <summary>An endpoint's row.</summary>
+internal sealed record EndpointRow(
+    Guid Id,
+    string Name,
+    string Url,
+    string[] EventTypes,
+    string State,
+    string? Retry,
+    short Concurrency,
+    DateTime CreatedAt
+)
+{
+    public WebhookEndpoint ToEndpoint() =>
+        new(Id, Name, Url, EventTypes, State, RetrySchedule.Read(Retry), Concurrency, CreatedAt);
+}
+
+/// <summary>When deliveries are repeated.</summary>
+internal static class RetrySchedule
+{
+    /// <summary>The ten attempts that Standard Webhooks recommends, over 75 hours: at once, then after 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h.</summary>
+    public static readonly RetryPolicy Default = new(
+        MaxAttempts: 10,
+        Strategy: "list",
+        InitialSeconds: 5,
+        MaxSeconds: 86_400,
+        DelaysSeconds: [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400]
+    );
+
+    /// <summary>What an endpoint's row says, which may be nothing.</summary>
+    public static RetryPolicy Read(string? json) =>
+        json is null ? Default : JsonSerializer.Deserialize<RetryPolicy>(json, JsonRules.Options)!;
+}
