@@ -1,4 +1,9 @@
+using System.CommandLine;
+using System.Text.Json;
+using System.Text.Json.Nodes;
 using Bellhop.Infrastructure.Auth;
+using Bellhop.Infrastructure.Cli;
+using Bellhop.Infrastructure.Configuration;
 using Bellhop.Infrastructure.Http;
 using Carter;
 using MediatR;
@@ -40,6 +45,59 @@ public static class PublishEvent
             var request = new EventRequest(body, http.Request.ContentType, http.Request.Headers);
             var result = await mediator.Send(new Command(request), cancellationToken);
             return result.ToHttp(taken => TypedResults.Accepted($"/v1/events/{taken.Id}", taken));
+        }
+    }
+
+    public sealed class Verb : CliVerb
+    {
+        private readonly Option<string?> _type = new("--type") { Description = "what happened: ticket.created" };
+        private readonly Option<string?> _source = new("--source") { Description = "where it happened: shop" };
+        private readonly Option<string?> _subject = new("--subject") { Description = "what it is about" };
+        private readonly Option<string?> _id = new("--id") { Description = "its name within the source" };
+        private readonly Option<string?> _data = new("--data") { Description = "what was sent along, as JSON" };
+        private readonly Option<FileInfo?> _file = new("--file") { Description = "a file that holds the whole event" };
+
+        public Verb()
+            : base("events send", "Publish an event.") => Add(_type, _source, _subject, _id, _data, _file);
+
+        public override bool TakesProject => true;
+
+        public override async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
+        {
+            try
+            {
+                var body = session.Get(_file) is { } file
+                    ? await File.ReadAllBytesAsync(file.FullName, cancellationToken)
+                    : Compose(session);
+                return await session.SendAsync(
+                    new Command(new EventRequest(body)),
+                    taken => taken.Duplicate ? $"{taken.Id} (was here already)" : taken.Id.ToString(),
+                    cancellationToken
+                );
+            }
+            catch (Exception exception) when (exception is JsonException or FileNotFoundException)
+            {
+                throw new StartException(ExitCodes.Usage, exception.Message, exception);
+            }
+        }
+
+        private byte[] Compose(CliSession session)
+        {
+            var members = new JsonObject();
+            foreach (var option in new[] { _type, _source, _subject, _id })
+            {
+                if (session.Get(option) is { } value)
+                {
+                    members[option.Name[2..]] = value;
+                }
+            }
+
+            if (session.Get(_data) is { } data)
+            {
+                members["data"] = JsonNode.Parse(data);
+            }
+
+            return JsonSerializer.SerializeToUtf8Bytes(members, JsonRules.Options);
         }
     }
 

@@ -1,4 +1,6 @@
+using System.CommandLine;
 using Bellhop.Infrastructure.Auth;
+using Bellhop.Infrastructure.Cli;
 using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Http;
 using Carter;
@@ -41,6 +43,33 @@ public static class ListJobs
 
             var result = await mediator.Send(new Query(page.Unwrap(), state, kind), cancellationToken);
             return result.ToHttp(http);
+        }
+    }
+
+    public sealed class Verb : CliVerb
+    {
+        private readonly Option<string?> _state = new("--state") { Description = "only jobs in this state" };
+        private readonly Option<string?> _kind = new("--kind") { Description = "only jobs of this kind" };
+        private readonly Option<int> _limit = new("--limit")
+        {
+            Description = $"how many, {PageRequest.MaxLimit} at most",
+            DefaultValueFactory = _ => PageRequest.DefaultLimit,
+        };
+
+        public Verb()
+            : base("jobs list", "List jobs, the newest first.") => Add(_state, _kind, _limit);
+
+        public override bool TakesProject => true;
+
+        public override Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
+        {
+            var page = PageRequest.First(Math.Clamp(session.Get(_limit), 1, PageRequest.MaxLimit));
+            return session.SendAsync(
+                new Query(page, session.Get(_state), session.Get(_kind)),
+                // columns apart by tabs, for cut and awk
+                jobs => string.Join('\n', jobs.Items.Select(job => $"{job.Id}\t{job.Queue}\t{job.Kind}\t{job.State}")),
+                cancellationToken
+            );
         }
     }
 

@@ -79,7 +79,7 @@ public sealed class Databases : IAsyncDisposable
         // the engine's statements leave no state behind that a reset would have to clear
         settings.NoResetOnClose |= more.Length > 0;
         settings.KeepAlive = settings.KeepAlive == 0 ? 10 : settings.KeepAlive;
-        var builder = new NpgsqlDataSourceBuilder(settings.ConnectionString);
+        var builder = new NpgsqlDataSourceBuilder(settings.ConnectionString) { Name = name }; // its name in metrics
         return builder.Build();
     }
 }

@@ -42,7 +42,13 @@ public static class Migrations
                 cancellationToken: cancellationToken
             )
         );
-        await PrepareAsync(guard, cancellationToken);
+        var applied = await PrepareAsync(guard, cancellationToken);
+        if (applied.Count == Names.Count)
+        {
+            await settle(guard); // the usual start: nothing is missing
+            return [];
+        }
+
         var result = Upgrade(ownerConnectionString);
         if (!result.Successful)
         {
@@ -56,7 +62,10 @@ public static class Migrations
         return [.. result.Scripts.Select(script => script.Name)];
     }
 
-    private static async Task PrepareAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    private static async Task<IReadOnlyCollection<string>> PrepareAsync(
+        NpgsqlConnection connection,
+        CancellationToken cancellationToken
+    )
     {
         await connection.ExecuteAsync(Sql.MakeSchema.With(null, cancellationToken));
         try
@@ -74,10 +83,10 @@ public static class Migrations
 
         if (!await connection.QuerySingleAsync<bool>(Sql.HasJournal.With(null, cancellationToken)))
         {
-            return;
+            return [];
         }
 
-        var applied = await connection.QueryAsync<string>(Sql.Applied.With(null, cancellationToken));
+        var applied = (await connection.QueryAsync<string>(Sql.Applied.With(null, cancellationToken))).AsList();
         var unknown = applied.Except(Names, StringComparer.Ordinal).ToArray();
         if (unknown.Length > 0)
         {
@@ -85,6 +94,8 @@ public static class Migrations
                 $"The schema is newer than this binary: it holds {string.Join(", ", unknown)}. Start the newer version, or restore a backup."
             );
         }
+
+        return applied;
     }
 
     private static DatabaseUpgradeResult Upgrade(string connectionString) =>

@@ -20,13 +20,16 @@ public sealed class PageRequest
     public const int MaxLimit = 200;
     public const int DefaultLimit = 50;
 
-    private readonly CursorSigner _signer;
+    private readonly CursorSigner? _signer;
     private readonly string _context;
 
-    internal PageRequest(int limit, string? after, CursorSigner signer, string context) =>
+    internal PageRequest(int limit, string? after, CursorSigner? signer, string context) =>
         (Limit, After, _signer, _context) = (limit, after, signer, context);
 
     public int Limit { get; }
+
+    /// <summary>The first page for somebody who asks for no other: its <c>next_cursor</c> is null.</summary>
+    public static PageRequest First(int limit) => new(limit, null, null, "");
 
     /// <summary>The key of the last item seen, as the previous page wrote it; null at the start.</summary>
     public string? After { get; }
@@ -42,7 +45,7 @@ public sealed class PageRequest
         }
 
         var items = rows.Take(Limit).ToArray();
-        return new Page<T>(items, _signer.Sign(key(items[^1]), _context));
+        return new Page<T>(items, _signer?.Sign(key(items[^1]), _context));
     }
 
     public Page<T> ToPage<T>(IReadOnlyList<T> rows, Func<T, Guid> id) => ToPage(rows, row => id(row).ToString("N"));

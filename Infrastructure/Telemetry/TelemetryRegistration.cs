@@ -27,6 +27,7 @@ public static class TelemetryRegistration
             .CreateGauge("bellhop_build_info", "1, with the version as a label.", "version")
             .WithLabels(BuildInfo.Version)
             .Set(1);
+        PoolMetrics.Start();
         services
             .AddOpenTelemetry()
             .ConfigureResource(resource => resource.AddService("bellhop", serviceVersion: BuildInfo.Version))
