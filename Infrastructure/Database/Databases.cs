@@ -1,3 +1,4 @@
+using Dapper;
 using Npgsql;
 
 namespace Bellhop.Infrastructure.Database;
@@ -31,7 +32,11 @@ public sealed class Databases : IAsyncDisposable
     /// <summary>For LISTEN only; closed and reopened by its one user.</summary>
     public NpgsqlDataSource Listen { get; }
 
-    public static Databases Open(string connectionString) => new(connectionString);
+    public static Databases Open(string connectionString)
+    {
+        DefaultTypeMap.MatchNamesWithUnderscores = true; // received_at is ReceivedAt, in every row that is read
+        return new Databases(connectionString);
+    }
 
     /// <summary>The connection string migrations use: as given, with our search path.</summary>
     public static string ForOwner(string connectionString) =>
