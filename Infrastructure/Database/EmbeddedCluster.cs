@@ -140,6 +140,10 @@ public sealed class EmbeddedCluster : IDisposable
 
     private void Leave()
     {
+        if (!Directory.Exists(Home))
+        {
+            return; // somebody deleted it under us
+        }
         bool last;
         using (LockStarting())
         {
@@ -233,7 +237,7 @@ public sealed class EmbeddedCluster : IDisposable
             "max_wal_size=1GB",
             "jit=off",
         ];
-        if (Directory.EnumerateFiles(LibraryDirectory(), "pg_stat_statements.so").Any())
+        if (_programs.HasLibrary("pg_stat_statements"))
         {
             settings.Add("shared_preload_libraries=pg_stat_statements");
         }
@@ -246,15 +250,6 @@ public sealed class EmbeddedCluster : IDisposable
         var socket = _socket.Replace("'", "'\\''", StringComparison.Ordinal);
         return $"-k '{socket}' " + string.Join(' ', settings.Select(setting => $"-c {setting}"));
     }
-
-    private string LibraryDirectory() =>
-        new[]
-        {
-            Path.Combine(_programs.Location, "..", "lib"),
-            Path.Combine(_programs.Location, "..", "lib", "postgresql"),
-        }
-            .Where(Directory.Exists)
-            .LastOrDefault(_programs.Location);
 
     private void CreateDatabase()
     {

@@ -80,6 +80,13 @@ internal sealed class ServerPrograms
     public Result Run(string program, params string[] arguments) =>
         Execute([.. _prefix, Path.Combine(Location, program), .. arguments], _libraries);
 
+    /// <summary>Whether the server can load a library of that name; Debian and others differ in where they are.</summary>
+    public bool HasLibrary(string name)
+    {
+        string[] places = ["lib", "lib/postgresql"];
+        return places.Any(place => File.Exists(Path.Combine(Location, "..", place, name + ".so")));
+    }
+
     /// <summary>Gives a file or directory that this process made to the user that the programs run as.</summary>
     public void Own(string path)
     {
