@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Bellhop.Features.Events;
 using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Expressions;
@@ -13,37 +12,19 @@ internal sealed record ActiveAutomation(
     Guid Id,
     string Name,
     int Version,
-    IReadOnlyList<EventTypePattern> Types,
+    IReadOnlyCollection<EventTypePattern> Types,
     ExpressionResult<Expression>? If
 );
 
 /// <summary>The active automations of one project.</summary>
 internal sealed class ActiveAutomations(IReadOnlyList<ActiveAutomation> automations)
 {
-    private const int RememberedTypes = 1000;
-
-    // written by the first event of a type, read by the others; types of strangers must not fill the memory
-    private readonly ConcurrentDictionary<string, ActiveAutomation[]> _byType = new(StringComparer.Ordinal);
+    private readonly EventTypeIndex<ActiveAutomation> _index = new(
+        automations.Select(automation => (automation, automation.Types))
+    );
 
     /// <summary>Those that an event of this type may start, before their <c>if</c> is asked.</summary>
-    public ActiveAutomation[] Matching(string type)
-    {
-        if (_byType.TryGetValue(type, out var known))
-        {
-            return known;
-        }
-
-        ActiveAutomation[] matching =
-        [
-            .. automations.Where(automation => automation.Types.Any(pattern => pattern.Matches(type))),
-        ];
-        if (_byType.Count < RememberedTypes)
-        {
-            _byType.TryAdd(type, matching);
-        }
-
-        return matching;
-    }
+    public IReadOnlyList<ActiveAutomation> Matching(string type) => _index.Find(type);
 
     public static async Task<ActiveAutomations> LoadAsync(
         NpgsqlConnection connection,
@@ -65,7 +46,9 @@ internal sealed class ActiveAutomations(IReadOnlyList<ActiveAutomation> automati
                 Name,
                 Version,
                 [.. document.On!.Type!.Select(type => EventTypePattern.Parse(type)!)],
-                document.If is null ? (ExpressionResult<Expression>?)null : Expression.Compile(document.If, AutomationScope.After([]))
+                document.If is null
+                    ? (ExpressionResult<Expression>?)null
+                    : Expression.Compile(document.If, AutomationScope.After([]))
             );
         }
     }
