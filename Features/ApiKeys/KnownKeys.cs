@@ -102,14 +102,21 @@ public sealed partial class KnownKeys(NpgsqlDataSource database, TimeProvider cl
     [LoggerMessage(LogLevel.Debug, "The use of a key could not be noted: {Reason}")]
     private static partial void UseNotRecorded(ILogger logger, string reason);
 
-    private sealed record Row(
-        Guid ProjectId,
-        string Name,
-        byte[] SecretSha256,
-        string Role,
-        string[]? Scopes,
-        DateTime? ExpiresAt
-    );
+    // not by constructor: Dapper cannot give an array to one
+    private sealed record Row
+    {
+        public required Guid ProjectId { get; init; }
+
+        public required string Name { get; init; }
+
+        public required byte[] SecretSha256 { get; init; }
+
+        public required string Role { get; init; }
+
+        public string[]? Scopes { get; init; }
+
+        public DateTime? ExpiresAt { get; init; }
+    }
 
     private sealed record Entry(long Since, Lazy<Task<Known?>> Lookup)
     {
