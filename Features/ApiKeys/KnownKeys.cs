@@ -102,14 +102,21 @@ public sealed partial class KnownKeys(NpgsqlDataSource database, TimeProvider cl
     [LoggerMessage(LogLevel.Debug, "The use of a key could not be noted: {Reason}")]
     private static partial void UseNotRecorded(ILogger logger, string reason);
 
-    private sealed record Row(
-        Guid ProjectId,
-        string Name,
-        byte[] SecretSha256,
-        string Role,
-        string[]? Scopes,
-        DateTime? ExpiresAt
-    );
+    // by properties: Dapper takes no constructor with an array in it
+    private sealed record Row
+    {
+        public Guid ProjectId { get; init; }
+
+        public string Name { get; init; } = "";
+
+        public byte[] SecretSha256 { get; init; } = [];
+
+        public string Role { get; init; } = "";
+
+        public string[]? Scopes { get; init; }
+
+        public DateTime? ExpiresAt { get; init; }
+    }
 
     private sealed record Entry(long Since, Lazy<Task<Known?>> Lookup)
     {
