@@ -149,16 +149,23 @@ internal sealed class DeliveryLedger(NpgsqlDataSource database, SecretBox box)
         await batch.ExecuteNonQueryAsync(cancellationToken);
     }
 
-    private sealed record SealedEndpoint(
-        Guid Id,
-        string Url,
-        bool IsActive,
-        short Concurrency,
-        string? Retry,
-        string[] Secrets,
-        string Version
-    )
+    // not by constructor: Dapper cannot give an array to one
+    private sealed record SealedEndpoint
     {
+        public required Guid Id { get; init; }
+
+        public required string Url { get; init; }
+
+        public required bool IsActive { get; init; }
+
+        public required short Concurrency { get; init; }
+
+        public string? Retry { get; init; }
+
+        public required string[] Secrets { get; init; }
+
+        public required string Version { get; init; }
+
         public SendingEndpoint Open(SecretBox box, Guid projectId) =>
             new(
                 Id,

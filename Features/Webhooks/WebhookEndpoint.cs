@@ -24,18 +24,25 @@ public sealed record WebhookEndpoint(
     public const short DefaultConcurrency = 10;
 }
 
-/// <summary>An endpoint's row.</summary>
-internal sealed record EndpointRow(
-    Guid Id,
-    string Name,
-    string Url,
-    string[] EventTypes,
-    string State,
-    string? Retry,
-    short Concurrency,
-    DateTime CreatedAt
-)
+/// <summary>An endpoint's row. Not by constructor: Dapper cannot give an array to one.</summary>
+internal sealed record EndpointRow
 {
+    public required Guid Id { get; init; }
+
+    public required string Name { get; init; }
+
+    public required string Url { get; init; }
+
+    public required string[] EventTypes { get; init; }
+
+    public required string State { get; init; }
+
+    public string? Retry { get; init; }
+
+    public required short Concurrency { get; init; }
+
+    public required DateTime CreatedAt { get; init; }
+
     public WebhookEndpoint ToEndpoint() =>
         new(Id, Name, Url, EventTypes, State, RetrySchedule.Read(Retry), Concurrency, CreatedAt);
 }
