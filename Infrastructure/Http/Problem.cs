@@ -14,7 +14,13 @@ public sealed record ProblemCode(int Status, string Code, string Title)
 /// <param name="Pointer">RFC 6901 pointer into the body.</param>
 /// <param name="Parameter">Name of a query or path parameter.</param>
 /// <param name="Header">Name of a header.</param>
-public sealed record FieldError(string? Pointer, string? Parameter, string? Header, string Code, string Message)
+public sealed record FieldError(
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Pointer,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Parameter,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Header,
+    string Code,
+    string Message
+)
 {
     /// <summary>Of an expression: the line in the string at <see cref="Pointer"/>, from 1.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]

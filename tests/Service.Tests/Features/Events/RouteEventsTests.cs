@@ -60,7 +60,7 @@ public sealed class RouteEventsTests(ServiceFixture service)
         ];
         await ExecuteAsync(
             project,
-            "INSERT INTO unrouted_events (project_id, event_id, reason) VALUES (@Id, @EventId, 'rules_changed')",
+            "INSERT INTO unrouted_events (project_id, event_id, reason) VALUES (@Id, @EventId, 'rules_changed') ON CONFLICT DO NOTHING",
             stored.Id
         );
 
