@@ -72,7 +72,7 @@ public static class ExecuteRun
             await CommitAsync(job, run, progress, cancellationToken);
             if (progress.IsOver)
             {
-                RunMetrics.CountFinished(progress.State, clock.GetUtcNow().UtcDateTime - run.CreatedAt);
+                RunMetrics.CountFinished(progress.State, progress.Now - run.CreatedAt);
             }
 
             return new Report(progress.State);
@@ -127,7 +127,7 @@ public static class ExecuteRun
                 ? null // a batch is a transaction of its own, and costs one round trip
                 : await connection.BeginTransactionAsync(cancellationToken);
             await using var batch = new NpgsqlBatch(connection, transaction);
-            foreach (var statement in RunLedger.Write(job, run, progress, clock.GetUtcNow().UtcDateTime))
+            foreach (var statement in RunLedger.Write(job, run, progress))
             {
                 batch.BatchCommands.Add(statement);
             }

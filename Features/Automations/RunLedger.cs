@@ -92,13 +92,10 @@ internal static class RunLedger
         );
 
     /// <summary>The statements that write how far a run came, the end of its carrier first.</summary>
-    public static IEnumerable<NpgsqlBatchCommand> Write(
-        ClaimedJob carrier,
-        LoadedRun run,
-        RunProgress progress,
-        DateTime now
-    )
+    public static IEnumerable<NpgsqlBatchCommand> Write(ClaimedJob carrier, LoadedRun run, RunProgress progress)
     {
+        var now = progress.Now;
+
         // first, not last: who has lost the claim waits here for who has it, and is told so, before anything conflicts
         yield return JobQueue.Finish(carrier, null);
         if (progress.Steps.Any(step => step.WasWaiting))

@@ -40,6 +40,9 @@ internal sealed class RunProgress
 
     public IEnumerable<NewEvent> Events => _steps.Select(step => step.Outcome.Event).OfType<NewEvent>();
 
+    /// <summary>When the steps were taken.</summary>
+    public DateTime Now => _context.Now.UtcDateTime;
+
     /// <summary>The run's new state.</summary>
     public string State { get; private set; } = RunState.Succeeded;
 

@@ -25,6 +25,7 @@ internal sealed class RunRoute(NpgsqlDataSource database, QueueSignals signals) 
     )
     {
         var (version, automations) = await _rules.GetAsync(newEvent.ProjectId, cancellationToken);
+        budget = budget.Afresh();
         var runs = new List<PlannedRun>();
         foreach (var automation in automations.Matching(newEvent.Type))
         {

@@ -39,6 +39,9 @@ public readonly record struct MatchBudget(TimeProvider Clock, long Until)
     public static MatchBudget Start(TimeProvider clock) =>
         new(clock, clock.GetTimestamp() + (long)(OnRequest.TotalSeconds * clock.TimestampFrequency));
 
+    /// <summary>As much time again, from now: reading rules from the database is waiting, not matching.</summary>
+    public MatchBudget Afresh() => Until == long.MaxValue ? this : Start(Clock);
+
     public bool IsSpent => Clock.GetTimestamp() > Until;
 }
 

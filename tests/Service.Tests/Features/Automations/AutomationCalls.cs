@@ -86,18 +86,25 @@ internal static class AutomationCalls
     public static async Task<ClaimedJob> ClaimCarrierAsync(this TestProject project)
     {
         await using var connection = await project.Database.OpenConnectionAsync(Token);
-        return await connection.QuerySingleAsync<ClaimedJob>(
-            """
-            UPDATE jobs j
-            SET state = 2, claim_no = j.claim_no + 1, attempt = 1, claimed_at = now(), lease_until = now() + interval '1 hour'
-            FROM queues q
-            WHERE j.project_id = @Id AND q.project_id = j.project_id AND q.queue_id = j.queue_id AND q.name = 'automations'
-            RETURNING
-                j.project_id, j.id, j.queue_id, q.name AS queue, j.kind, j.claim_no, j.attempt, j.max_attempts, j.lost,
-                j.args::text AS args, j.traceparent
-            """,
-            new { project.Id }
+        var claimed = await Eventually.FitAsync(
+            () =>
+                connection.QuerySingleOrDefaultAsync<ClaimedJob>(
+                    """
+                    UPDATE jobs j
+                    SET state = 2, claim_no = j.claim_no + 1, attempt = 1, claimed_at = now(),
+                        lease_until = now() + interval '1 hour'
+                    FROM queues q
+                    WHERE j.project_id = @Id AND q.project_id = j.project_id AND q.queue_id = j.queue_id
+                        AND q.name = 'automations'
+                    RETURNING
+                        j.project_id, j.id, j.queue_id, q.name AS queue, j.kind, j.claim_no, j.attempt, j.max_attempts,
+                        j.lost, j.args::text AS args, j.traceparent
+                    """,
+                    new { project.Id }
+                ),
+            job => job is not null
         );
+        return claimed!;
     }
 
     public static async Task<long> CountAsync(this TestProject project, string sql)

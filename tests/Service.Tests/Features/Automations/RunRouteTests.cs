@@ -21,7 +21,10 @@ public sealed class RunRouteTests(ServiceFixture service)
 
         await project.PublishAsync(type);
 
-        var runs = await project.GetAsync("/v1/runs");
+        var runs = await Eventually.FitAsync(
+            () => project.GetAsync("/v1/runs"),
+            list => !starts || list.GetProperty("items").GetArrayLength() > 0
+        );
         Assert.Equal(starts ? 1 : 0, runs.GetProperty("items").GetArrayLength());
     }
 

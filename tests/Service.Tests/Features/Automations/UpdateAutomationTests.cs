@@ -58,16 +58,12 @@ public sealed class UpdateAutomationTests(ServiceFixture service)
                 $$$"""{"on":{"type":["v{{{version}}}"]},"steps":[{"id":"s","uses":"set","with":{"n":{{{version}}}}}]}"""
             );
             await project.PublishAsync($"v{version}");
+            var runs = await Eventually.FitAsync(
+                () => project.GetAsync("/v1/runs?automation=mine&state=succeeded"),
+                list => list.GetProperty("items").GetArrayLength() == version
+            );
+            Assert.Equal(version, runs.GetProperty("items")[0].GetProperty("version").GetInt32());
         }
-
-        var runs = await Eventually.FitAsync(
-            () => project.GetAsync("/v1/runs?automation=mine&state=succeeded"),
-            list => list.GetProperty("items").GetArrayLength() == 5
-        );
-        Assert.Equal(
-            [5, 4, 3, 2, 1],
-            runs.GetProperty("items").EnumerateArray().Select(run => run.GetProperty("version").GetInt32())
-        );
     }
 
     [Fact]
