@@ -53,9 +53,9 @@ public sealed class ListJobsTests(ServiceFixture service)
 
         Assert.Equal([done.Id], await IdsAsync("state=succeeded"));
         Assert.Equal([failed.Id], await IdsAsync("state=failed"));
-        Assert.Equal([asleep.Id, ready.Id], await IdsAsync("state=ready"));
+        Assert.Equal([.. new[] { ready.Id, asleep.Id }.OrderDescending()], await IdsAsync("state=ready"));
         Assert.Equal([asleep.Id], await IdsAsync("state=ready&kind=sleep"));
-        Assert.Equal([failed.Id, asleep.Id], await IdsAsync("kind=sleep"));
+        Assert.Equal([.. new[] { asleep.Id, failed.Id }.OrderDescending()], await IdsAsync("kind=sleep"));
         Assert.Empty(await IdsAsync("state=canceled"));
 
         async Task<Guid[]> IdsAsync(string query) =>
