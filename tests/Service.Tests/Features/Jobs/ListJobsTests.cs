@@ -53,9 +53,9 @@ public sealed class ListJobsTests(ServiceFixture service)
 
         Assert.Equal([done.Id], await IdsAsync("state=succeeded"));
         Assert.Equal([failed.Id], await IdsAsync("state=failed"));
-        Assert.Equal([asleep.Id, ready.Id], await IdsAsync("state=ready"));
+        Assert.Equal(NewestFirst(ready.Id, asleep.Id), await IdsAsync("state=ready"));
         Assert.Equal([asleep.Id], await IdsAsync("state=ready&kind=sleep"));
-        Assert.Equal([failed.Id, asleep.Id], await IdsAsync("kind=sleep"));
+        Assert.Equal(NewestFirst(asleep.Id, failed.Id), await IdsAsync("kind=sleep"));
         Assert.Empty(await IdsAsync("state=canceled"));
 
         async Task<Guid[]> IdsAsync(string query) =>
@@ -71,6 +71,8 @@ public sealed class ListJobsTests(ServiceFixture service)
 
         Assert.Equal(HttpStatusCode.UnprocessableEntity, response.StatusCode);
     }
+
+    private static Guid[] NewestFirst(params Guid[] ids) => [.. ids.OrderDescending()];
 
     private static Guid[] Ids(JsonElement page) =>
         [.. page.GetProperty("items").EnumerateArray().Select(job => job.GetProperty("id").GetGuid())];
