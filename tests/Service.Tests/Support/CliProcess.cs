@@ -7,7 +7,10 @@ public sealed record CliProcess(int ExitCode, string Output, string Errors)
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
-    public static async Task<CliProcess> RunAsync(IReadOnlyDictionary<string, string> environment, params string[] words)
+    public static async Task<CliProcess> RunAsync(
+        IReadOnlyDictionary<string, string> environment,
+        params string[] words
+    )
     {
         var start = new ProcessStartInfo("dotnet")
         {

@@ -12,9 +12,7 @@ public sealed class CreateApiKeyTests(ServiceFixture service)
     {
         var project = await service.NewProjectAsync();
 
-        var made = (
-            await project.SendAsync(new CreateApiKey.Command("tour", "viewer", ["events:read"], 30))
-        ).Unwrap();
+        var made = (await project.SendAsync(new CreateApiKey.Command("tour", "viewer", ["events:read"], 30))).Unwrap();
 
         Assert.Equal(made.Id, ApiKey.Parse(made.Key)!.RowId);
         Assert.Equal(("tour", "viewer"), (made.Name, made.Role));

@@ -21,7 +21,11 @@ public sealed class GetHealthTests(ServiceFixture service)
         using var inside = new HttpClient { BaseAddress = service.InternalAddress };
 
         Assert.Equal("""{"status":"ok"}""", await outside.GetStringAsync($"/health/{probe}", Token));
-        Assert.Contains("\"version\":", await inside.GetStringAsync($"/health/{probe}", Token), StringComparison.Ordinal);
+        Assert.Contains(
+            "\"version\":",
+            await inside.GetStringAsync($"/health/{probe}", Token),
+            StringComparison.Ordinal
+        );
     }
 
     [Fact]

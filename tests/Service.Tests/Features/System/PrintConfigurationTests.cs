@@ -18,7 +18,11 @@ public sealed class PrintConfigurationTests
 
         Assert.Equal((0, ""), (run.ExitCode, run.Errors));
         Assert.DoesNotContain("canary", run.Output, StringComparison.Ordinal);
-        Assert.Contains("ConnectionStrings:Bellhop=Host=db;Username=bellhop;Password=***", run.Output, StringComparison.Ordinal);
+        Assert.Contains(
+            "ConnectionStrings:Bellhop=Host=db;Username=bellhop;Password=***",
+            run.Output,
+            StringComparison.Ordinal
+        );
         Assert.Contains("Bellhop:Listen=127.0.0.1:7001", run.Output, StringComparison.Ordinal);
     }
 }

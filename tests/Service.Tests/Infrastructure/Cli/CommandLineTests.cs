@@ -32,8 +32,19 @@ public sealed class CommandLineTests(ServiceFixture service)
         var project = await service.NewProjectAsync();
         string[] words =
         [
-            "events", "send", "--project", project.Name, "--type", "ticket.created", "--source", "shop", "--id", "1",
-            "--data", """{"text":"hello"}""", "--json",
+            "events",
+            "send",
+            "--project",
+            project.Name,
+            "--type",
+            "ticket.created",
+            "--source",
+            "shop",
+            "--id",
+            "1",
+            "--data",
+            """{"text":"hello"}""",
+            "--json",
         ];
 
         var first = await CliProcess.RunAsync(CliProcess.On(service), words);

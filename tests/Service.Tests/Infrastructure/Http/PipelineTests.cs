@@ -20,7 +20,11 @@ public sealed class PipelineTests(ServiceFixture service)
     [InlineData("/./metrics")]
     public async Task Metrics_are_not_on_the_API_port_however_they_are_spelled(string path)
     {
-        Assert.StartsWith("HTTP/1.1 404", await RawAsync(service.Address, $"GET {path} HTTP/1.1\r\nHost: x"), StringComparison.Ordinal);
+        Assert.StartsWith(
+            "HTTP/1.1 404",
+            await RawAsync(service.Address, $"GET {path} HTTP/1.1\r\nHost: x"),
+            StringComparison.Ordinal
+        );
         Assert.StartsWith(
             "HTTP/1.1 404",
             await RawAsync(service.Address, $"GET {path} HTTP/1.1\r\nHost: localhost:{service.InternalAddress.Port}"),
@@ -70,7 +74,11 @@ public sealed class PipelineTests(ServiceFixture service)
 
         Assert.Equal("nosniff", answer.Headers.GetValues("X-Content-Type-Options").Single());
         Assert.True(answer.Headers.CacheControl?.NoStore);
-        Assert.Contains("frame-ancestors 'none'", answer.Headers.GetValues("Content-Security-Policy").Single(), StringComparison.Ordinal);
+        Assert.Contains(
+            "frame-ancestors 'none'",
+            answer.Headers.GetValues("Content-Security-Policy").Single(),
+            StringComparison.Ordinal
+        );
         Assert.Empty(answer.Headers.Server);
     }
 
@@ -98,7 +106,11 @@ public sealed class PipelineTests(ServiceFixture service)
         Assert.DoesNotContain("://", page, StringComparison.Ordinal);
         Assert.Contains("scalar.js", page, StringComparison.Ordinal);
         Assert.True(script.IsSuccessStatusCode);
-        Assert.Contains("script-src 'self'", answer.Headers.GetValues("Content-Security-Policy").Single(), StringComparison.Ordinal);
+        Assert.Contains(
+            "script-src 'self'",
+            answer.Headers.GetValues("Content-Security-Policy").Single(),
+            StringComparison.Ordinal
+        );
     }
 
     private static async Task<string> RawAsync(Uri address, string head)
