@@ -23,7 +23,7 @@ public sealed class CreateProjectTests(ServiceFixture service)
     [Theory]
     [InlineData("")]
     [InlineData("Upper")]
-    [InlineData("1st")]
+    [InlineData("-a")]
     [InlineData("a b")]
     [InlineData("a\n")]
     public async Task A_name_that_is_no_slug_is_refused(string name)

@@ -1,5 +1,5 @@
+using System.Net;
 using System.Net.Http.Json;
-using System.Text;
 using System.Text;
 using System.Text.Json;
 using Bellhop.Features.Sources;

@@ -37,6 +37,7 @@ public sealed class GetHealthTests(ServiceFixture service)
 
         Assert.Equal("The service is stopping.", await readiness.ReasonAsync());
         Assert.True(readiness.IsStarted);
+        await own.StopAsync();
     }
 
     [Fact]

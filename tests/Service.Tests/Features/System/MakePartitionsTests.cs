@@ -30,6 +30,7 @@ public sealed class MakePartitionsTests(ServiceFixture service)
 
         Assert.Equal((1, 0L), (report.Made, report.Strays));
         Assert.Equal(0, (await SendAsync(own)).Made);
+        await own.StopAsync();
     }
 
     private static async Task<MakePartitions.Report> SendAsync(OwnService own)
