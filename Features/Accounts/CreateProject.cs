@@ -31,10 +31,7 @@ public static class CreateProject
 
     public sealed class Validator : AbstractValidator<Command>
     {
-        public Validator() =>
-            RuleFor(command => command.Name)
-                .Matches("^[a-z][a-z0-9-]{0,62}$")
-                .WithMessage("A name is 1 to 63 lower-case letters, digits and hyphens, and starts with a letter.");
+        public Validator() => RuleFor(command => command.Name).IsSlug();
     }
 
     internal sealed class Handler(NpgsqlDataSource database, TimeProvider clock)

@@ -32,6 +32,9 @@ public sealed class LogLines : ILoggerProvider
         _writer.Start();
     }
 
+    /// <summary>How many lines this process has dropped.</summary>
+    public static double DroppedLines => Dropped.Value;
+
     public ILogger CreateLogger(string categoryName) => _loggers.GetOrAdd(categoryName, name => new Logger(this, name));
 
     /// <summary>Lets the writer finish what is queued, for a second at most.</summary>

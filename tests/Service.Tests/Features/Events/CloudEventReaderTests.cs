@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json;
 using Bellhop.Features.Events;
 using Bellhop.Infrastructure.Http;
 using Xunit;
@@ -170,10 +171,7 @@ public sealed class CloudEventReaderTests
                 ["source"] = "s",
                 [member] = new('é', length),
             };
-            return CloudEventReader.Read(
-                new EventRequest(System.Text.Json.JsonSerializer.SerializeToUtf8Bytes(members)),
-                Receipt
-            );
+            return CloudEventReader.Read(new EventRequest(JsonSerializer.SerializeToUtf8Bytes(members)), Receipt);
         }
     }
 

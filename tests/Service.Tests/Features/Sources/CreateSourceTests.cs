@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http.Json;
+using System.Text;
 using System.Text.Json;
 using Bellhop.Features.Sources;
 using Bellhop.Tests.Support;
@@ -92,7 +93,7 @@ public sealed class CreateSourceTests(ServiceFixture service)
 
         using var answer = await project.Http.PostAsync(
             new Uri("/v1/sources", UriKind.Relative),
-            new StringContent(body, System.Text.Encoding.UTF8, "application/json"),
+            new StringContent(body, Encoding.UTF8, "application/json"),
             Token
         );
 

@@ -1,0 +1,172 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Text.Json;
+using Bellhop.Features.ApiKeys;
+using Bellhop.Infrastructure.Database;
+using Bellhop.Tests.Support;
+using Dapper;
+using Xunit;
+
+namespace Bellhop.Tests.Features.ApiKeys;
+
+public sealed class ApiKeySchemeTests(ServiceFixture service)
+{
+    private const string Route = "/v1/events";
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task A_key_opens_its_own_project()
+    {
+        var project = await service.NewProjectAsync();
+
+        using var answer = await project.Http.GetAsync(Route, Token);
+
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+    }
+
+    [Fact]
+    public async Task Without_a_key_the_answer_is_401_and_says_how_to_send_one()
+    {
+        using var client = service.NewClient();
+        using var answer = await client.GetAsync(Route, Token);
+
+        await AssertRefusedAsync(answer, "Bearer realm=\"bellhop\"");
+    }
+
+    [Theory]
+    [InlineData("Bearer nonsense")]
+    [InlineData("Basic YTpi")]
+    [InlineData("Bearer")]
+    [InlineData("bh_without_scheme")]
+    public async Task Anything_but_a_key_as_bearer_is_401(string header)
+    {
+        using var client = service.NewClient();
+        client.DefaultRequestHeaders.TryAddWithoutValidation("Authorization", header);
+        using var answer = await client.GetAsync(Route, Token);
+
+        await AssertRefusedAsync(answer, "Bearer realm=\"bellhop\", error=\"invalid_token\"");
+    }
+
+    [Fact]
+    public async Task A_well_formed_key_that_nobody_made_is_401()
+    {
+        using var client = service.NewClient(ApiKey.Create(Guid.CreateVersion7()).Text);
+        using var answer = await client.GetAsync(Route, Token);
+
+        await AssertRefusedAsync(answer, "Bearer realm=\"bellhop\", error=\"invalid_token\"");
+    }
+
+    [Fact]
+    public async Task The_right_id_with_another_secret_is_401()
+    {
+        var project = await service.NewProjectAsync();
+        using var client = service.NewClient(ApiKey.Create(ApiKey.Parse(project.Key)!.RowId).Text);
+        using var answer = await client.GetAsync(Route, Token);
+
+        await AssertRefusedAsync(answer, "Bearer realm=\"bellhop\", error=\"invalid_token\"");
+    }
+
+    [Fact]
+    public async Task A_key_in_the_query_is_not_looked_at()
+    {
+        var project = await service.NewProjectAsync();
+        using var client = service.NewClient();
+        using var answer = await client.GetAsync($"{Route}?access_token={project.Key}", Token);
+
+        await AssertRefusedAsync(answer, "Bearer realm=\"bellhop\"");
+    }
+
+    [Fact]
+    public async Task A_revoked_key_is_refused_within_five_seconds()
+    {
+        var project = await service.NewProjectAsync();
+        using (var before = await project.Http.GetAsync(Route, Token))
+        {
+            Assert.Equal(HttpStatusCode.OK, before.StatusCode);
+        }
+
+        await SetAsync(project, "revoked_at = now()");
+
+        await Eventually.BeTrueAsync(
+            async () =>
+            {
+                using var answer = await project.Http.GetAsync(Route, Token);
+                return answer.StatusCode == HttpStatusCode.Unauthorized;
+            },
+            "the key is refused",
+            TimeSpan.FromSeconds(5)
+        );
+    }
+
+    [Fact]
+    public async Task An_expired_key_is_401()
+    {
+        var project = await service.NewProjectAsync();
+        await SetAsync(project, "expires_at = now() - interval '1 second'");
+
+        using var answer = await project.Http.GetAsync(Route, Token);
+
+        Assert.Equal(HttpStatusCode.Unauthorized, answer.StatusCode);
+    }
+
+    [Fact]
+    public async Task A_key_whose_role_or_scopes_lack_the_permission_is_403_and_the_answer_names_it()
+    {
+        var project = await service.NewProjectAsync("worker");
+        using var byRole = await project.Http.GetAsync(Route, Token);
+        await project.UseKeyAsync("owner", "jobs:read");
+        using var byScope = await project.Http.GetAsync(Route, Token);
+
+        foreach (var answer in new[] { byRole, byScope })
+        {
+            Assert.Equal(HttpStatusCode.Forbidden, answer.StatusCode);
+            var problem = await ReadAsync(answer);
+            Assert.Equal("forbidden", problem.GetProperty("code").GetString());
+            Assert.Contains("events:read", problem.GetProperty("detail").GetString(), StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public async Task The_use_of_a_key_is_noted()
+    {
+        var project = await service.NewProjectAsync();
+        using var answer = await project.Http.GetAsync(Route, Token);
+
+        await Eventually.BeTrueAsync(
+            async () =>
+            {
+                await using var connection = await service.Database.OpenConnectionAsync(Token);
+                return await connection.QuerySingleAsync<bool>(
+                    "SELECT bool_and(last_used_at IS NOT NULL) FROM api_keys WHERE project_id = @Id".With(
+                        new { project.Id },
+                        Token
+                    )
+                );
+            },
+            "last_used_at is written"
+        );
+    }
+
+    private async Task SetAsync(TestProject project, string assignment)
+    {
+        await using var connection = await service.Database.OpenConnectionAsync(Token);
+        await connection.ExecuteAsync(
+            $"UPDATE api_keys SET {assignment} WHERE project_id = @Id".With(new { project.Id }, Token)
+        );
+    }
+
+    private static async Task AssertRefusedAsync(HttpResponseMessage answer, string demand)
+    {
+        Assert.Equal(HttpStatusCode.Unauthorized, answer.StatusCode);
+        Assert.Equal(AuthenticationHeaderValue.Parse(demand), answer.Headers.WwwAuthenticate.Single());
+        Assert.Equal("unauthenticated", (await ReadAsync(answer)).GetProperty("code").GetString());
+    }
+
+    private static async Task<JsonElement> ReadAsync(HttpResponseMessage answer)
+    {
+        Assert.Equal("application/problem+json", answer.Content.Headers.ContentType?.MediaType);
+        using var document = JsonDocument.Parse(await answer.Content.ReadAsStringAsync(Token));
+        return document.RootElement.Clone();
+    }
+}
