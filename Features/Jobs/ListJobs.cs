@@ -19,7 +19,7 @@ public static class ListJobs
         public void AddRoutes(IEndpointRouteBuilder app) =>
             app.MapGet("/v1/jobs", Get)
                 .RequirePermission(Permissions.JobsRead)
-                .WithPaging("state", "kind")
+                .WithPaging("state")
                 .WithName(nameof(ListJobs))
                 .WithTags("Jobs")
                 .Produces<Page<Response>>()
@@ -29,27 +29,21 @@ public static class ListJobs
         /// <summary>List jobs</summary>
         public static async Task<IResult> Get(
             string? state,
-            string? kind,
             HttpContext http,
             IMediator mediator,
             CancellationToken cancellationToken
         )
         {
             var page = Paging.Read(http);
-            if (page.Problem is not null)
-            {
-                return page.ToHttp(TypedResults.Ok);
-            }
-
-            var result = await mediator.Send(new Query(page.Unwrap(), state, kind), cancellationToken);
-            return result.ToHttp(http);
+            return page.Problem is not null
+                ? page.ToHttp(TypedResults.Ok)
+                : (await mediator.Send(new Query(page.Unwrap(), state), cancellationToken)).ToHttp(http);
         }
     }
 
     public sealed class Verb : CliVerb
     {
         private readonly Option<string?> _state = new("--state") { Description = "only jobs in this state" };
-        private readonly Option<string?> _kind = new("--kind") { Description = "only jobs of this kind" };
         private readonly Option<int> _limit = new("--limit")
         {
             Description = $"how many, {PageRequest.MaxLimit} at most",
@@ -57,7 +51,7 @@ public static class ListJobs
         };
 
         public Verb()
-            : base("jobs list", "List jobs, the newest first.") => Add(_state, _kind, _limit);
+            : base("jobs list", "List jobs, the newest first.") => Add(_state, _limit);
 
         public override bool TakesProject => true;
 
@@ -65,7 +59,7 @@ public static class ListJobs
         {
             var page = PageRequest.First(Math.Clamp(session.Get(_limit), 1, PageRequest.MaxLimit));
             return session.SendAsync(
-                new Query(page, session.Get(_state), session.Get(_kind)),
+                new Query(page, session.Get(_state)),
                 // columns apart by tabs, for cut and awk
                 jobs => string.Join('\n', jobs.Items.Select(job => $"{job.Id}\t{job.Queue}\t{job.Kind}\t{job.State}")),
                 cancellationToken
@@ -73,8 +67,7 @@ public static class ListJobs
         }
     }
 
-    public sealed record Query(PageRequest Page, string? State = null, string? Kind = null)
-        : IRequest<Result<Page<Response>>>;
+    public sealed record Query(PageRequest Page, string? State = null) : IRequest<Result<Page<Response>>>;
 
     public sealed record Response(
         Guid Id,
@@ -115,7 +108,6 @@ public static class ListJobs
                         caller.ProjectId,
                         Before = request.Page.AfterId ?? Guid.AllBitsSet,
                         State = number,
-                        request.Kind,
                         Limit = request.Page.Limit + 1,
                     },
                     cancellationToken
@@ -158,13 +150,13 @@ public static class ListJobs
                 (SELECT project_id, id, queue_id, kind, state, NULL::smallint AS outcome, attempt, max_attempts, priority, run_at,
                     NULL::timestamptz AS finished_at
                 FROM jobs
-                WHERE project_id = @ProjectId AND id < @Before AND (@Kind::text IS NULL OR kind = @Kind)
+                WHERE project_id = @ProjectId AND id < @Before
                 ORDER BY id DESC
                 LIMIT @Limit)
                 UNION ALL
                 (SELECT project_id, id, queue_id, kind, NULL, outcome, attempt, max_attempts, priority, run_at, finished_at
                 FROM job_history
-                WHERE project_id = @ProjectId AND id < @Before AND (@Kind::text IS NULL OR kind = @Kind)
+                WHERE project_id = @ProjectId AND id < @Before
                 ORDER BY id DESC
                 LIMIT @Limit)
             ) j
@@ -177,7 +169,7 @@ public static class ListJobs
             SELECT j.id, q.name AS queue, j.kind, j.state, j.attempt, j.max_attempts, j.priority, id_time(j.id) AS created_at, j.run_at
             FROM jobs j
             JOIN queues q ON q.project_id = j.project_id AND q.queue_id = j.queue_id
-            WHERE j.project_id = @ProjectId AND j.id < @Before AND j.state = @State AND (@Kind::text IS NULL OR j.kind = @Kind)
+            WHERE j.project_id = @ProjectId AND j.id < @Before AND j.state = @State
             ORDER BY j.id DESC
             LIMIT @Limit
             """;
@@ -187,7 +179,7 @@ public static class ListJobs
                 h.run_at, h.finished_at
             FROM job_history h
             JOIN queues q ON q.project_id = h.project_id AND q.queue_id = h.queue_id
-            WHERE h.project_id = @ProjectId AND h.id < @Before AND h.outcome = 0 AND (@Kind::text IS NULL OR h.kind = @Kind)
+            WHERE h.project_id = @ProjectId AND h.id < @Before AND h.outcome = 0
             ORDER BY h.id DESC
             LIMIT @Limit
             """;
@@ -199,7 +191,6 @@ public static class ListJobs
             FROM job_history h
             JOIN queues q ON q.project_id = h.project_id AND q.queue_id = h.queue_id
             WHERE h.project_id = @ProjectId AND h.id < @Before AND h.outcome = @State AND h.outcome <> 0
-                AND (@Kind::text IS NULL OR h.kind = @Kind)
             ORDER BY h.id DESC
             LIMIT @Limit
             """;

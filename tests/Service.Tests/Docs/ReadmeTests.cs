@@ -13,7 +13,10 @@ public sealed partial class ReadmeTests
     [Fact]
     public async Task The_five_minute_tour_prints_what_it_says()
     {
-        Assert.SkipWhen(!OnPath("python3") || !OnPath("openssl") || !OnPath("curl"), "the tour needs curl, openssl and python3");
+        Assert.SkipWhen(
+            !OnPath("python3") || !OnPath("openssl") || !OnPath("curl"),
+            "the tour needs curl, openssl and python3"
+        );
         var tour = Tour();
         using var cluster = EmbeddedCluster.Start(Checkout.State, throwAway: true);
         var directory = Directory.CreateTempSubdirectory("bellhop-tour-").FullName;
@@ -23,8 +26,7 @@ public sealed partial class ReadmeTests
         {
             await service.ServeAsync();
             var receiver = ServiceProcess.FreePort();
-            var script = string
-                .Join('\n', tour.Where(block => block.Language == "sh").Select(block => block.Text))
+            var script = string.Join('\n', tour.Where(block => block.Language == "sh").Select(block => block.Text))
                 .Replace("127.0.0.1:8080", $"127.0.0.1:{service.Port}", StringComparison.Ordinal)
                 .Replace("9099", $"{receiver}", StringComparison.Ordinal)
                 .Replace("; sleep 1", "; sleep 3", StringComparison.Ordinal); // patience of a busy machine
@@ -32,7 +34,10 @@ public sealed partial class ReadmeTests
             var printed = Run($"{script}\nkill $!", directory);
 
             var expected = tour.Where(block => block.Language is "json" or "text").Select(block => Shape(block.Text));
-            Assert.Equal(Lines(expected), Lines([Shape(printed.Replace($"{receiver}", "9099", StringComparison.Ordinal))]));
+            Assert.Equal(
+                Lines(expected),
+                Lines([Shape(printed.Replace($"{receiver}", "9099", StringComparison.Ordinal))])
+            );
         }
 
         NpgsqlConnection.ClearAllPools();
@@ -75,7 +80,10 @@ public sealed partial class ReadmeTests
     }
 
     private static bool OnPath(string program) =>
-        Environment.GetEnvironmentVariable("PATH")!.Split(':').Any(directory => File.Exists(Path.Combine(directory, program)));
+        Environment
+            .GetEnvironmentVariable("PATH")!
+            .Split(':')
+            .Any(directory => File.Exists(Path.Combine(directory, program)));
 
     [GeneratedRegex(@"```(\w+)\n(.*?)\n```", RegexOptions.Singleline)]
     private static partial Regex Block();
