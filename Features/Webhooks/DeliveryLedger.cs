@@ -1,3 +1,4 @@
+using Bellhop.Features.Events;
 using Bellhop.Features.Jobs;
 using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Secrets;
@@ -23,10 +24,12 @@ internal sealed record SendingEndpoint(
 /// A delivery that is being sent carries its sender's job and claim, and only they may write its outcome: whoever comes after a
 /// sender that went silent takes over what it left, and what that one writes later finds nothing.
 /// </remarks>
-internal sealed class DeliveryLedger(NpgsqlDataSource database, SecretBox box)
+internal sealed class DeliveryLedger(NpgsqlDataSource database, SecretBox box, TimeProvider clock)
 {
     /// <summary>How many are taken at once.</summary>
     public const int Batch = 100;
+
+    private static readonly TimeSpan Reach = TimeSpan.FromDays(8);
 
     public async Task<SendingEndpoint?> FindEndpointAsync(
         Guid projectId,
@@ -74,6 +77,7 @@ internal sealed class DeliveryLedger(NpgsqlDataSource database, SecretBox box)
                     JobId = job.Id,
                     job.ClaimNo,
                     EndpointId = endpointId,
+                    Floor = Floor(clock),
                 },
                 cancellationToken
             )
@@ -100,6 +104,7 @@ internal sealed class DeliveryLedger(NpgsqlDataSource database, SecretBox box)
             job.ProjectId,
             JobId = job.Id,
             job.ClaimNo,
+            Floor = Floor(clock),
             Ids = attempts.Select(attempt => attempt.Delivery.Id).ToArray(),
             Numbers = attempts.Select(attempt => attempt.Delivery.Attempt).ToArray(),
             Ats = attempts.Select(attempt => attempt.At).ToArray(),
@@ -126,6 +131,7 @@ internal sealed class DeliveryLedger(NpgsqlDataSource database, SecretBox box)
             job.ProjectId,
             JobId = job.Id,
             job.ClaimNo,
+            Floor = Floor(clock),
             Ids = deliveries.Select(delivery => delivery.Id).ToArray(),
         };
         await using var connection = await database.OpenConnectionAsync(cancellationToken);
@@ -137,7 +143,15 @@ internal sealed class DeliveryLedger(NpgsqlDataSource database, SecretBox box)
     {
         await using var connection = await database.OpenConnectionAsync(cancellationToken);
         await connection.ExecuteAsync(
-            Sql.Disable.With(new { job.ProjectId, EndpointId = endpointId }, cancellationToken)
+            Sql.Disable.With(
+                new
+                {
+                    job.ProjectId,
+                    EndpointId = endpointId,
+                    Floor = Floor(clock),
+                },
+                cancellationToken
+            )
         );
     }
 
@@ -148,6 +162,9 @@ internal sealed class DeliveryLedger(NpgsqlDataSource database, SecretBox box)
         await using var batch = new NpgsqlBatch(connection) { BatchCommands = { JobQueue.Finish(job, null) } };
         await batch.ExecuteNonQueryAsync(cancellationToken);
     }
+
+    /// <summary>Older deliveries are not looked at: the partitions that hold them are left alone.</summary>
+    public static Guid Floor(TimeProvider clock) => DerivedId.At(clock.GetUtcNow() - Reach);
 
     // not by constructor: Dapper cannot give an array to one
     private sealed record SealedEndpoint
@@ -251,7 +268,7 @@ internal sealed class DeliveryLedger(NpgsqlDataSource database, SecretBox box)
                 SELECT id, state, sequence, attempts, next_attempt_at
                 FROM deliveries
                 WHERE project_id = @ProjectId AND endpoint_id = @EndpointId
-                    AND id >= first_id_at(now() - interval '8 days')
+                    AND id >= @Floor
                     AND state IN ('pending', 'sending') AND next_attempt_at <= now()
                     AND (state = 'pending' OR (sender_job, sender_claim) IS DISTINCT FROM (@JobId::uuid, @ClaimNo::bigint))
                     AND EXISTS (SELECT FROM held)
@@ -320,7 +337,7 @@ internal sealed class DeliveryLedger(NpgsqlDataSource database, SecretBox box)
                     sender_job = NULL, sender_claim = NULL
                 FROM attempt a
                 WHERE d.project_id = @ProjectId AND d.id = a.id AND d.attempts = a.number
-                    AND d.id = ANY (@Ids::uuid[]) AND d.id >= first_id_at(now() - interval '8 days')
+                    AND d.id = ANY (@Ids::uuid[]) AND d.id >= @Floor
                     AND d.state = 'sending' AND d.sender_job = @JobId AND d.sender_claim = @ClaimNo
                 RETURNING d.id
             )
@@ -334,7 +351,7 @@ internal sealed class DeliveryLedger(NpgsqlDataSource database, SecretBox box)
         public const string GiveBack = """
             UPDATE deliveries
             SET state = 'pending', attempts = attempts - 1, sender_job = NULL, sender_claim = NULL
-            WHERE project_id = @ProjectId AND id = ANY (@Ids::uuid[]) AND id >= first_id_at(now() - interval '8 days')
+            WHERE project_id = @ProjectId AND id = ANY (@Ids::uuid[]) AND id >= @Floor
                 AND state = 'sending' AND sender_job = @JobId AND sender_claim = @ClaimNo
             """;
 
@@ -342,7 +359,7 @@ internal sealed class DeliveryLedger(NpgsqlDataSource database, SecretBox box)
             UPDATE deliveries
             SET state = 'disabled', next_attempt_at = NULL, finished_at = now(), sender_job = NULL, sender_claim = NULL
             WHERE project_id = @ProjectId AND endpoint_id = @EndpointId
-                AND id >= first_id_at(now() - interval '8 days') AND state IN ('pending', 'sending')
+                AND id >= @Floor AND state IN ('pending', 'sending')
             """;
     }
 }

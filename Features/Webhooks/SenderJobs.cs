@@ -59,7 +59,15 @@ internal sealed class SenderJobs(
             due =
             [
                 .. await connection.QueryAsync<(Guid, Guid)>(
-                    Sql.FindDue.With(new { ProjectId = projectId, EndpointId = endpointId }, cancellationToken)
+                    Sql.FindDue.With(
+                        new
+                        {
+                            ProjectId = projectId,
+                            EndpointId = endpointId,
+                            Floor = DeliveryLedger.Floor(clock),
+                        },
+                        cancellationToken
+                    )
                 ),
             ];
         }
@@ -95,7 +103,7 @@ internal sealed class SenderJobs(
                 SELECT true
                 FROM deliveries d
                 WHERE d.project_id = e.project_id AND d.endpoint_id = e.id
-                    AND d.id >= first_id_at(now() - interval '8 days')
+                    AND d.id >= @Floor
                     AND d.state IN ('pending', 'sending') AND d.next_attempt_at <= now()
                 LIMIT 1
             ) AS due

@@ -13,6 +13,7 @@ public sealed partial class StatementRules(ServiceFixture service)
     /// <summary>Statements that touch project-owned tables across projects, each with its reason.</summary>
     private static readonly Dictionary<string, string> EngineWide = new(StringComparer.Ordinal)
     {
+        ["ExpireDeliveries.Expire"] = "a duty: eight days are eight days in every project",
         ["ExpiredLeases.Rescue"] = "whoever claims also rescues, for every project",
         ["FirstKey.HasKeys"] = "run at start, before anyone calls, on the project default",
         ["FirstKey.Insert"] = "run at start, before anyone calls, on the project default",
