@@ -130,7 +130,7 @@ public sealed class BenchHost : IAsyncDisposable
         var output = Output(
             Path.Combine(PostgresPrograms(), "pgbench"),
             $"-h {socket} -U bellhop -n -M prepared -c {clients} -j 2 -T {seconds} -f {script} bellhop",
-            ("PGOPTIONS", "-c search_path=bellhop")
+            ("PGOPTIONS", "-c search_path=bellhop -c plan_cache_mode=force_generic_plan")
         );
         var line = output.Split('\n').Last(text => text.StartsWith("tps = ", StringComparison.Ordinal));
         return double.Parse(line.Split(' ')[2], CultureInfo.InvariantCulture);

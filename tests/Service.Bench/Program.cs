@@ -6,6 +6,7 @@ Dictionary<string, Func<BenchHost, Task<string>>> benchmarks = new(StringCompare
     ["ingest"] = PlainIngest.RunAsync,
     ["bulk"] = BulkIngest.RunAsync,
     ["delivery"] = DeliveryPath.RunAsync,
+    ["idle-job"] = IdleJob.RunAsync,
 };
 
 var names = args is ["all"] ? [.. benchmarks.Keys] : args;
