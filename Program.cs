@@ -24,7 +24,7 @@ public sealed class Program
         new()
         {
             AddFeatures = AddFeatures,
-            BuildService = (settings, storage) => Build(settings, storage),
+            BuildService = (settings, opening) => Build(settings, opening),
             Settle = SettleAsync,
             FindProject = Projects.FindAsync,
         };
@@ -32,11 +32,15 @@ public sealed class Program
     public static Task<int> Main(string[] args) => CommandLine.RunAsync(args, Composition);
 
     /// <summary>The service on its storage, not yet started. Tests and benchmarks run it within their own process.</summary>
-    public static WebApplication Build(Settings settings, Storage storage, Action<WebApplicationBuilder>? adjust = null)
+    public static WebApplication Build(
+        Settings settings,
+        Task<Storage> opening,
+        Action<WebApplicationBuilder>? adjust = null
+    )
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ApplicationName = "bellhop" });
         builder.AddHost(settings);
-        builder.Services.AddSingleton(settings).AddStorage(storage);
+        builder.Services.AddSingleton(settings).AddStorage(opening);
         AddFeatures(builder.Services, settings);
         adjust?.Invoke(builder);
         var app = builder.Build();

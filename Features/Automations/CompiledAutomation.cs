@@ -159,6 +159,6 @@ internal sealed partial class CompiledAutomation
         };
     }
 
-    [GeneratedRegex(@"^[a-z][a-z0-9_]{0,62}\z", RegexOptions.NonBacktracking)]
+    [GeneratedRegex(@"^[a-z][a-z0-9_]{0,62}\z")]
     private static partial Regex StepId();
 }

@@ -130,6 +130,6 @@ public sealed partial class GitHubScheme : WebhookScheme
     private static string Segment(string text) =>
         Foreign().Replace(text[..Math.Min(text.Length, MaxActionLength)].ToLowerInvariant(), "_");
 
-    [GeneratedRegex("[^a-z0-9_-]", RegexOptions.NonBacktracking)]
+    [GeneratedRegex("[^a-z0-9_-]")]
     private static partial Regex Foreign();
 }

@@ -78,6 +78,6 @@ public abstract partial class WebhookScheme
 
     protected static Problem Malformed(FieldError fault) => Problems.MalformedBody.Because(fault.Message, fault);
 
-    [GeneratedRegex(@"^[A-Za-z0-9_-]{1,255}\z", RegexOptions.NonBacktracking)]
+    [GeneratedRegex(@"^[A-Za-z0-9_-]{1,255}\z")]
     private static partial Regex Sound();
 }

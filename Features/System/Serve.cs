@@ -37,8 +37,10 @@ public static class Serve
             try
             {
                 var settings = session.ReadSettings();
-                await using var storage = await session.OpenStorageAsync(settings, Patience, signals.First);
-                await using var app = session.Composition.BuildService(settings, storage);
+                // the database starts while the service is put together
+                var opening = Task.Run(() => session.OpenStorageAsync(settings, Patience, signals.First));
+                await using var app = session.Composition.BuildService(settings, opening);
+                await using var storage = await opening;
                 var firstKey = await FirstKey.EnsureAsync(storage.Databases.Main, settings, signals.First);
                 await StartAsync(app, signals.First);
                 Greet(session, app.Services.GetRequiredService<Listeners>(), firstKey);

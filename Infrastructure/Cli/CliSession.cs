@@ -63,7 +63,7 @@ public sealed class CliSession(ParseResult parsed, Composition composition)
     {
         var settings = ReadSettings();
         await using var storage = await OpenStorageAsync(settings, TimeSpan.Zero, cancellationToken);
-        var services = Services(settings).AddStorage(storage);
+        var services = Services(settings).AddStorage(Task.FromResult(storage));
         await using var provider = services.BuildServiceProvider();
         await using var scope = provider.CreateAsyncScope();
         var name = parsed.CommandResult.Command.Options.Contains(Project) ? Get(Project)! : "default";

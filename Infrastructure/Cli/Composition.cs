@@ -10,8 +10,8 @@ public sealed record Composition
     /// <summary>Registers what handlers need, without anything that runs by itself being started.</summary>
     public required Action<IServiceCollection, Settings> AddFeatures { get; init; }
 
-    /// <summary>The service on its storage, ready to be started.</summary>
-    public required Func<Settings, Storage, WebApplication> BuildService { get; init; }
+    /// <summary>The service on its storage, ready to be started once that is open.</summary>
+    public required Func<Settings, Task<Storage>, WebApplication> BuildService { get; init; }
 
     /// <summary>Puts into a database what each has from the start. Runs as owner, under the migration lock.</summary>
     public required Func<NpgsqlConnection, CancellationToken, Task> Settle { get; init; }

@@ -5,15 +5,17 @@ namespace Bellhop.Infrastructure.Database;
 
 public static class StorageRegistration
 {
-    /// <summary>Adds what hangs on an open storage: its pools, the main one by itself, and what its key ring gives.</summary>
-    /// <remarks>The storage stays its opener's to close.</remarks>
-    public static IServiceCollection AddStorage(this IServiceCollection services, Storage storage) =>
+    /// <summary>Adds what hangs on a storage: its pools, the main one by itself, and what its key ring gives.</summary>
+    /// <remarks>It may still be opening: whoever asks for a part of it first waits for that.</remarks>
+    public static IServiceCollection AddStorage(this IServiceCollection services, Task<Storage> opening) =>
         services
-            .AddSingleton(storage)
-            .AddSingleton(storage.Databases)
-            .AddSingleton(storage.Databases.Main)
+            .AddSingleton(_ => opening.GetAwaiter().GetResult())
+            .AddSingleton(provider => provider.GetRequiredService<Storage>().Databases)
+            .AddSingleton(provider => provider.GetRequiredService<Databases>().Main)
             .AddNotifications()
-            .AddSingleton(storage.KeyRing)
-            .AddSingleton(new SecretBox(storage.KeyRing))
-            .AddSingleton(new CursorSigner(storage.KeyRing.Active.Derive("cursors")));
+            .AddSingleton(provider => provider.GetRequiredService<Storage>().KeyRing)
+            .AddSingleton(provider => new SecretBox(provider.GetRequiredService<KeyRing>()))
+            .AddSingleton(provider => new CursorSigner(
+                provider.GetRequiredService<KeyRing>().Active.Derive("cursors")
+            ));
 }

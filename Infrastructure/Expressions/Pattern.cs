@@ -129,7 +129,7 @@ internal sealed partial class Pattern
         return written.ToString();
     }
 
-    [GeneratedRegex(@"\(\?[a-z]*m", RegexOptions.NonBacktracking)]
+    [GeneratedRegex(@"\(\?[a-z]*m")]
     private static partial Regex LineMode();
 
     private static string Escape(char letter, bool inClass) =>

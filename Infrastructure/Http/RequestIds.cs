@@ -45,6 +45,6 @@ public static partial class RequestIds
         return Task.CompletedTask;
     }
 
-    [GeneratedRegex("^[A-Za-z0-9_-]{1,64}$", RegexOptions.NonBacktracking)]
+    [GeneratedRegex("^[A-Za-z0-9_-]{1,64}$")]
     private static partial Regex Sound();
 }

@@ -18,7 +18,7 @@ public static partial class Slug
                 "A name is 1 to 63 lower-case letters, digits and hyphens, no hyphen first or last, and not shaped like an id."
             );
 
-    [GeneratedRegex(@"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\z", RegexOptions.NonBacktracking)]
+    [GeneratedRegex(@"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\z")]
     private static partial Regex Shape();
 }
 

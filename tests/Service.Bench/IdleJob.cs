@@ -52,7 +52,7 @@ public static class IdleJob
         var stamp = new Stamp();
         await using var app = Program.Build(
             settings,
-            storage,
+            Task.FromResult(storage),
             builder => builder.Services.AddSingleton<JobConsumer>(stamp)
         );
         await app.StartAsync();

@@ -41,7 +41,7 @@ public sealed class OwnService : IAsyncDisposable
             ShutdownGraceSeconds = shutdownGraceSeconds,
         };
         var storage = await Storage.OpenAsync(settings, Program.Composition.Settle, TimeSpan.Zero, _ => { }, token);
-        var app = Program.Build(settings, storage, ScriptedJobs.Add);
+        var app = Program.Build(settings, Task.FromResult(storage), ScriptedJobs.Add);
         await app.StartAsync(token);
         await using var first = await storage.Databases.Main.OpenConnectionAsync(token);
         var project = await first.QuerySingleAsync<Guid>(

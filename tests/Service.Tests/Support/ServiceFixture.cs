@@ -64,7 +64,7 @@ public sealed class ServiceFixture : IAsyncLifetime
             _ => { },
             CancellationToken.None
         );
-        _app = Program.Build(Settings, _storage, ScriptedJobs.Add);
+        _app = Program.Build(Settings, Task.FromResult(_storage), ScriptedJobs.Add);
         await _app.StartAsync();
     }
 
