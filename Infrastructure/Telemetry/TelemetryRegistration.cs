@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Reflection;
+using System.Runtime.CompilerServices;
 using Bellhop.Infrastructure.Http;
 using Npgsql;
 using OpenTelemetry.Resources;
@@ -37,8 +39,25 @@ public static class TelemetryRegistration
 
     public static WebApplication MapTelemetry(this WebApplication app)
     {
+        MakeMetrics();
         app.MapMetrics("/metrics").AllowAnonymous().OnInternalPort();
         return app;
+    }
+
+    /// <summary>Every metric is there from the first scrape on, or the first event of each would be missing from its rate.</summary>
+    private static void MakeMetrics()
+    {
+        const BindingFlags AnyStatic = BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic;
+        foreach (var type in typeof(TelemetryRegistration).Assembly.GetTypes())
+        {
+            if (
+                !type.ContainsGenericParameters
+                && type.GetFields(AnyStatic).Any(field => field.FieldType.IsSubclassOf(typeof(Collector)))
+            )
+            {
+                RuntimeHelpers.RunClassConstructor(type.TypeHandle);
+            }
+        }
     }
 
     private static void Trace(TracerProviderBuilder tracing)
