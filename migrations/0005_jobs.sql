@@ -33,6 +33,8 @@ CREATE TABLE jobs (
     retry json, -- a policy of its own; without one the queue's
     continuation json, -- {queue, kind, args}: enqueued by the statement that ends this job, however it ends
     args json NOT NULL,
+    -- one infinite time would fail the arithmetic of every claim
+    CONSTRAINT jobs_run_at_finite CHECK (isfinite(run_at)),
     CONSTRAINT jobs_lease_while_running CHECK ((state = 2) = (lease_until IS NOT NULL)),
     PRIMARY KEY (project_id, id)
 ) WITH (

@@ -48,7 +48,7 @@ internal sealed class ActiveAutomations(IReadOnlyList<ActiveAutomation> automati
                 [.. document.On!.Type!.Select(type => EventTypePattern.Parse(type)!)],
                 document.If is null
                     ? (ExpressionResult<Expression>?)null
-                    : Expression.Compile(document.If, AutomationScope.After([]))
+                    : Expression.CompileCondition(document.If, AutomationScope.After([]))
             );
         }
     }

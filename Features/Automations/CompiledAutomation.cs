@@ -120,7 +120,7 @@ internal sealed partial class CompiledAutomation
             return null;
         }
 
-        var compiled = Expression.Compile(source, scope);
+        var compiled = Expression.CompileCondition(source, scope);
         if (compiled.Succeeded)
         {
             return compiled.Value;

@@ -143,6 +143,7 @@ public static class ExecuteRun
 
             if (progress.Jobs.Any())
             {
+                JobMetrics.CountEnqueued(progress.Jobs);
                 signals.Raise();
             }
         }

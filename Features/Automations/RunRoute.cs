@@ -55,11 +55,11 @@ internal sealed class RunRoute(NpgsqlDataSource database, QueueSignals signals) 
     public void Committed(IReadOnlyList<RoutedEvent> events)
     {
         var held = 0;
-        var queued = false;
+        var queued = 0;
         foreach (var run in events.SelectMany(one => one.PlanOf<List<PlannedRun>>(this) ?? []))
         {
             held += run.Error is null ? 0 : 1;
-            queued |= run.Error is null;
+            queued += run.Error is null ? 1 : 0;
         }
 
         if (held > 0)
@@ -67,8 +67,9 @@ internal sealed class RunRoute(NpgsqlDataSource database, QueueSignals signals) 
             RunMetrics.CountHeld(held);
         }
 
-        if (queued)
+        if (queued > 0)
         {
+            JobMetrics.CountEnqueued(JobQueue.Automations, RunCarrier.Kind, queued);
             signals.Raise();
         }
     }

@@ -59,7 +59,7 @@ internal sealed class StepEmit(Template with) : IStepAction
             ProjectId = context.Run.ProjectId,
             Id = id,
             ReceivedAt = context.Now.UtcDateTime,
-            Source = $"automations/{context.Run.Automation}",
+            Source = $"{NewEvent.AutomationSource}{context.Run.Automation}",
             EventId = $"{context.Run.Id}/{stepId}",
             Type = type,
             Subject = subject,

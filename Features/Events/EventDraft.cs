@@ -198,6 +198,17 @@ internal sealed partial class EventDraft(string? pointer)
 
         Require("type", _type);
         Require("source", _source);
+        if (_source?.StartsWith(NewEvent.AutomationSource, StringComparison.Ordinal) == true)
+        {
+            _invalid.Add(
+                At(
+                    "source",
+                    "reserved",
+                    $"Sources that begin with {NewEvent.AutomationSource} are those of automations."
+                )
+            );
+        }
+
         if (isCloudEvent)
         {
             Require("id", _id);

@@ -4,6 +4,9 @@ namespace Bellhop.Features.Events;
 /// <remarks>(<see cref="ProjectId"/>, <see cref="Source"/>, <see cref="EventId"/>) names it; a second one with that name is no second event.</remarks>
 public sealed record NewEvent
 {
+    /// <summary>How the sources of events begin that automations emit. Nobody else may publish under them.</summary>
+    public const string AutomationSource = "automations/";
+
     public required Guid ProjectId { get; init; }
 
     /// <summary>Ours, time-ordered; the key everything it causes hangs on.</summary>

@@ -69,6 +69,10 @@ public static class EnqueueJob
                 .Must(args => args is null or { ValueKind: JsonValueKind.Object or JsonValueKind.Null })
                 .WithErrorCode("wrong_type")
                 .WithMessage("args must be an object.");
+            RuleFor(command => command.RunAt)
+                .Must(runAt => runAt is null or { Year: >= 2000 and < 9999 })
+                .WithErrorCode("out_of_range")
+                .WithMessage("run_at must lie between the years 2000 and 9998.");
             RuleFor(command => command.Priority).InclusiveBetween((short)1, (short)4);
             RuleFor(command => command.MaxAttempts).InclusiveBetween((short)1, (short)1000);
             RuleFor(command => command.Retry!)

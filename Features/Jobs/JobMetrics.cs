@@ -26,7 +26,7 @@ internal static class JobMetrics
 
     private static readonly Counter Enqueued = Metrics.CreateCounter(
         "bellhop_jobs_enqueued_total",
-        "Jobs handed to a queue; counted before their transaction commits.",
+        "Jobs put on a queue; what continues another job is not counted.",
         "queue",
         "kind"
     );
@@ -77,7 +77,7 @@ internal static class JobMetrics
     );
 
     /// <summary>Queues and kinds of remote workers are words of users: they count as one.</summary>
-    public static void CountEnqueued(IReadOnlyList<NewJob> jobs)
+    public static void CountEnqueued(IEnumerable<NewJob> jobs)
     {
         foreach (var job in jobs)
         {
@@ -85,6 +85,10 @@ internal static class JobMetrics
             Enqueued.WithLabels(isOurs ? job.Queue : "other", isOurs ? job.Kind : "other").Inc();
         }
     }
+
+    /// <summary>Jobs that a statement of their own enqueued.</summary>
+    public static void CountEnqueued(string queue, string kind, int count) =>
+        Enqueued.WithLabels(queue, kind).Inc(count);
 
     public static void CountClaimed(ClaimedJob job, double waitedSeconds) =>
         Wait.WithLabels(job.Queue, job.Kind).Observe(waitedSeconds);

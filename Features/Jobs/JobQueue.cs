@@ -37,14 +37,13 @@ public static class JobQueue
             ids.Add(reader.GetGuid(0));
         }
 
+        JobMetrics.CountEnqueued(jobs.Where(job => ids.Contains(job.Id)));
         return ids;
     }
 
     /// <summary>The insert as part of a caller's batch.</summary>
-    public static NpgsqlBatchCommand Insert(IReadOnlyList<NewJob> jobs)
-    {
-        JobMetrics.CountEnqueued(jobs);
-        return new(Sql.Insert)
+    public static NpgsqlBatchCommand Insert(IReadOnlyList<NewJob> jobs) =>
+        new(Sql.Insert)
         {
             Parameters =
             {
@@ -62,7 +61,6 @@ public static class JobQueue
                 Of("TraceParents", NpgsqlDbType.Text, jobs.Select(job => job.TraceParent).ToArray()),
             },
         };
-    }
 
     /// <summary>Ends a job as succeeded, as the last statement of its handler's own batch: what the handler wrote and the end commit together.</summary>
     /// <remarks>When the claim is no longer this one, the statement fails with SQLSTATE <see cref="LeaseLost"/> and the batch is rolled back.</remarks>

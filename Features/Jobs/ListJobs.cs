@@ -5,7 +5,6 @@ using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Http;
 using Carter;
 using Dapper;
-using FluentValidation;
 using MediatR;
 using Npgsql;
 
@@ -23,8 +22,7 @@ public static class ListJobs
                 .WithName(nameof(ListJobs))
                 .WithTags("Jobs")
                 .Produces<Page<Response>>()
-                .ProducesProblem(StatusCodes.Status400BadRequest)
-                .ProducesProblem(StatusCodes.Status422UnprocessableEntity);
+                .ProducesProblem(StatusCodes.Status400BadRequest);
 
         /// <summary>List jobs</summary>
         public static async Task<IResult> Get(
@@ -82,23 +80,22 @@ public static class ListJobs
         DateTime? FinishedAt
     );
 
-    public sealed class Validator : AbstractValidator<Query>
-    {
-        public Validator() =>
-            RuleFor(query => query.State)
-                .Must(state =>
-                    state is null || JobState.Unfinished.Contains(state) || JobState.Finished.Contains(state)
-                )
-                .WithMessage(
-                    $"state must be one of {string.Join(", ", JobState.Unfinished.Concat(JobState.Finished))}."
-                );
-    }
-
     internal sealed class Handler(NpgsqlDataSource database, Caller caller)
         : IRequestHandler<Query, Result<Page<Response>>>
     {
+        private static readonly string[] States = [.. JobState.Unfinished, .. JobState.Finished];
+
         public async Task<Result<Page<Response>>> Handle(Query request, CancellationToken cancellationToken)
         {
+            if (request.State is { } state && !States.Contains(state))
+            {
+                var message = $"One of {string.Join(", ", States)}.";
+                return Problems.InvalidParameter.Because(
+                    $"state: {message}",
+                    FieldError.InParameter("state", "invalid", message)
+                );
+            }
+
             var (sql, number) = Choose(request.State);
             await using var connection = await database.OpenConnectionAsync(cancellationToken);
             var rows = await connection.QueryAsync<JobRow>(

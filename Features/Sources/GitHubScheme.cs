@@ -46,16 +46,17 @@ public sealed partial class GitHubScheme : WebhookScheme
             return Rejection.MalformedHeader(SignatureHeader, "sha256= and 64 hex digits");
         }
 
-        if (!keys.Any(key => Signs(key, request.Body.Span, signature)))
-        {
-            return Rejection.WrongSignature;
-        }
-
-        return Id(request, DeliveryHeader, out _) ?? Id(request, EventHeader, out _);
+        return keys.Any(key => Signs(key, request.Body.Span, signature)) ? null : Rejection.WrongSignature;
     }
 
     public override Result<InboundEvent> Read(InboundRequest request)
     {
+        // not signed, so they say nothing about who sent it
+        if ((Unfit(request, DeliveryHeader) ?? Unfit(request, EventHeader)) is { } header)
+        {
+            return header;
+        }
+
         var read = Payload(request);
         if (read.Problem is { } unfit)
         {
@@ -71,7 +72,7 @@ public sealed partial class GitHubScheme : WebhookScheme
         var name = Segment(request.Headers[EventHeader].ToString());
         var type = ActionOf(payload) is { Length: > 0 } action ? $"github.{name}.{Segment(action)}" : $"github.{name}";
         return type.Length > MaxIdLength
-            ? Malformed(FieldError.InHeader(EventHeader, "too_long", "The name of the event is too long."))
+            ? Invalid(FieldError.InHeader(EventHeader, "too_long", "The name of the event is too long."))
             : new InboundEvent(
                 type,
                 request.Headers[DeliveryHeader].ToString(),
@@ -107,6 +108,11 @@ public sealed partial class GitHubScheme : WebhookScheme
             ? Encoding.UTF8.GetBytes(values[0]!)
             : Malformed(FieldError.At("/payload", "required", "The form must have one field payload."));
     }
+
+    private static Problem? Unfit(InboundRequest request, string header) =>
+        Id(request, header, out _) is { } rejection
+            ? Invalid(FieldError.InHeader(header, rejection.Reason, rejection.Detail))
+            : null;
 
     private static string? ActionOf(ReadOnlySpan<byte> payload)
     {

@@ -4,7 +4,7 @@ namespace Bellhop.Features.Sources;
 
 /// <summary>A refused request as it is shown.</summary>
 /// <param name="Reason">One word of a closed set.</param>
-/// <param name="Headers">Those of the request, without credentials.</param>
+/// <param name="Headers">Those that say what it was and how it was signed; no others are kept.</param>
 /// <param name="BodyBase64">Its first 64 KiB; null for those who lack <c>data:read</c>.</param>
 /// <param name="BodyBytes">How long it was.</param>
 /// <param name="AlsoRejected">How many more were refused within the same second, of which nothing else is kept.</param>

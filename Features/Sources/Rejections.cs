@@ -18,7 +18,26 @@ public sealed partial class Rejections(NpgsqlDataSource database, TimeProvider c
     public const int MaxBodyBytes = 64 * 1024;
 
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
-    private static readonly string[] Credentials = ["Authorization", "Cookie", "Proxy-Authorization"];
+
+    // an allow list: whatever else a sender calls its credentials, they are not kept
+    private static readonly string[] KeptHeaders =
+    [
+        "Content-Length",
+        "Content-Type",
+        "User-Agent",
+        "X-GitHub-Delivery",
+        "X-GitHub-Event",
+        "X-GitHub-Hook-ID",
+        "X-Hub-Signature-256",
+        "X-Request-Id",
+        "svix-id",
+        "svix-signature",
+        "svix-timestamp",
+        "traceparent",
+        "webhook-id",
+        "webhook-signature",
+        "webhook-timestamp",
+    ];
 
     // by source; a request takes the lock of its window, the flusher too
     private readonly ConcurrentDictionary<Guid, Window> _windows = new();
@@ -118,7 +137,7 @@ public sealed partial class Rejections(NpgsqlDataSource database, TimeProvider c
     private static string HeadersOf(InboundRequest request) =>
         JsonSerializer.Serialize(
             request
-                .Headers.Where(header => !Credentials.Contains(header.Key, StringComparer.OrdinalIgnoreCase))
+                .Headers.Where(header => KeptHeaders.Contains(header.Key, StringComparer.OrdinalIgnoreCase))
                 .ToDictionary(header => header.Key, header => header.Value.ToArray()),
             JsonRules.Options
         );

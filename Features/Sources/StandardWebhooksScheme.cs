@@ -103,7 +103,7 @@ public sealed partial class StandardWebhooksScheme : WebhookScheme
                 timestamp is null ? null : Rfc3339.Parse(timestamp),
                 data
             )
-            : Malformed(FieldError.At("/type", "required", "type must be text of 1 to 255 characters."));
+            : Invalid(FieldError.At("/type", "required", "type must be text of 1 to 255 characters."));
     }
 
     private static string PrefixOf(InboundRequest request) =>

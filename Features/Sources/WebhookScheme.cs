@@ -76,6 +76,9 @@ public abstract partial class WebhookScheme
         Single(request, header, out id)
         ?? (Sound().IsMatch(id) ? null : Rejection.MalformedHeader(header, "1 to 255 of A-Z, a-z, 0-9, _ and -"));
 
+    /// <summary>It could be read, and is no event.</summary>
+    protected static Problem Invalid(FieldError fault) => Problems.Invalid.Because(fault.Message, fault);
+
     protected static Problem Malformed(FieldError fault) => Problems.MalformedBody.Because(fault.Message, fault);
 
     [GeneratedRegex(@"^[A-Za-z0-9_-]{1,255}\z")]

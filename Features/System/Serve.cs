@@ -65,12 +65,13 @@ public static class Serve
 
         private static async Task StartAsync(WebApplication app, CancellationToken cancellationToken)
         {
+            var listeners = app.Services.GetRequiredService<Listeners>();
             try
             {
+                listeners.TryBind(); // before anything else starts: the one whose port is taken must not touch a job
                 await app.StartAsync(cancellationToken);
             }
-            catch (IOException exception)
-                when (app.Services.GetRequiredService<Listeners>().Explain(exception) is { } fault)
+            catch (IOException exception) when (listeners.Explain(exception) is { } fault)
             {
                 throw fault;
             }

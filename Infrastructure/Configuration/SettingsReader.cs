@@ -43,7 +43,7 @@ public sealed class SettingsReader(IConfiguration configuration)
             KeyRing = Path.GetFullPath(Text("KeyRing") ?? Path.Combine(state, "keyring")),
             OutgoingAllowNetworks = Networks("Outgoing:AllowNetworks"),
             ShutdownGraceSeconds = (int)Number("ShutdownGraceSeconds", 20, 0, 3600),
-            DrainDelaySeconds = Number("DrainDelaySeconds", 0, 0, 60),
+            DrainDelaySeconds = Number("DrainDelaySeconds", 1.5, 0, 60),
             ConnectionString = configuration.GetConnectionString("Bellhop") ?? "",
             MigrationsConnectionString = configuration.GetConnectionString("Migrations"),
         };

@@ -104,6 +104,14 @@ public sealed class EmbeddedCluster : IDisposable
         Control("start", "-w", "-t", "60", "-l", _log, "-o", ServerOptions());
     }
 
+    /// <summary>Whether the server ended although somebody uses it: it crashed, or was killed.</summary>
+    public bool HasServerEnded =>
+        !File.Exists(Path.Combine(_data, "postmaster.pid"))
+        || (
+            File.ReadLines(Path.Combine(_data, "postmaster.pid")).FirstOrDefault() is { } id
+            && !Directory.Exists($"/proc/{id}")
+        );
+
     /// <summary>Leaves the cluster. The last to leave stops it, and deletes it if it was a throw-away.</summary>
     public void Dispose()
     {

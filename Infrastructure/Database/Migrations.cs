@@ -74,9 +74,10 @@ public static class Migrations
         }
         catch (PostgresException exception) when (exception.SqlState == PostgresErrorCodes.InsufficientPrivilege)
         {
+            var owner = new NpgsqlConnectionStringBuilder(connection.ConnectionString).Username;
             throw new MigrationException(
-                "The role bellhop_app does not exist and the owner may not create roles; run: CREATE ROLE bellhop_app NOLOGIN; "
-                    + "GRANT bellhop_app TO CURRENT_USER;",
+                $"{owner} may not make the role that the service runs as, or is not a member of it. As a superuser, once: "
+                    + $"CREATE ROLE bellhop_app NOLOGIN; GRANT bellhop_app TO \"{owner}\";",
                 exception
             );
         }

@@ -22,6 +22,9 @@ public sealed class Storage : IAsyncDisposable
 
     public Databases Databases { get; }
 
+    /// <summary>The private cluster; null where a server was configured.</summary>
+    public EmbeddedCluster? Cluster => _cluster;
+
     public KeyRing KeyRing { get; }
 
     /// <summary>The migrations that this opening ran; empty where the schema was up to date.</summary>

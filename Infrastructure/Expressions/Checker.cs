@@ -16,10 +16,18 @@ internal sealed class Checker
     private Checker(Scope scope) => _scope = scope;
 
     /// <summary>Checks and completes the tree; the answer is how many locals its comprehensions need at once.</summary>
-    public static int Check(Node node, Scope scope)
+    public static int Check(Node node, Scope scope, bool isCondition)
     {
         var checker = new Checker(scope);
-        checker.ShapeOf(node);
+        if (isCondition)
+        {
+            checker.Require(node, Kinds.Bool, "A condition");
+        }
+        else
+        {
+            checker.ShapeOf(node);
+        }
+
         return checker._localCount;
     }
 

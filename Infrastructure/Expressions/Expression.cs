@@ -15,10 +15,10 @@ public sealed class Expression
     private readonly int _locals;
     private readonly int _roots;
 
-    private Expression(string source, Node node, Scope scope)
+    private Expression(string source, Node node, Scope scope, bool isCondition)
     {
         Source = source;
-        _locals = Checker.Check(node, scope);
+        _locals = Checker.Check(node, scope, isCondition);
         _code = Compiler.Compile(node);
         (_work, _roots) = (node.Work, scope.Count);
     }
@@ -26,14 +26,20 @@ public sealed class Expression
     public string Source { get; }
 
     /// <summary>Compiles a source that is one expression over the names of a scope.</summary>
-    public static ExpressionResult<Expression> Compile(string source, Scope scope)
+    public static ExpressionResult<Expression> Compile(string source, Scope scope) => Compile(source, scope, false);
+
+    /// <summary>As <see cref="Compile(string, Scope)"/>, for <see cref="Test"/>: what cannot be a bool is refused.</summary>
+    public static ExpressionResult<Expression> CompileCondition(string source, Scope scope) =>
+        Compile(source, scope, true);
+
+    private static ExpressionResult<Expression> Compile(string source, Scope scope, bool isCondition)
     {
         ArgumentNullException.ThrowIfNull(source);
         ArgumentNullException.ThrowIfNull(scope);
         try
         {
             return source.Length <= Limits.SourceLength
-                ? new Expression(source, Parser.Parse(source), scope)
+                ? new Expression(source, Parser.Parse(source), scope, isCondition)
                 : TooLong(Position.Start);
         }
         catch (CompilationException refused)
@@ -66,7 +72,7 @@ public sealed class Expression
     {
         var (node, end) = Parser.ParseEmbedded(text, offset, at);
         return end - offset <= Limits.SourceLength
-            ? (new Expression(text[offset..(end - 1)].Trim(), node, scope), end)
+            ? (new Expression(text[offset..(end - 1)].Trim(), node, scope, isCondition: false), end)
             : throw new CompilationException(TooLong(at));
     }
 

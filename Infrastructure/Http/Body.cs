@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Reflection;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http.Metadata;
+using Microsoft.Net.Http.Headers;
 
 namespace Bellhop.Infrastructure.Http;
 
@@ -45,6 +46,7 @@ public static class RequestBody
     /// <summary>The raw bytes. Over the route's limit: 413, without reading on.</summary>
     public static async Task<byte[]> ReadAsync(HttpContext context)
     {
+        RefuseEncodings(context.Request);
         var limit = context.GetEndpoint()?.Metadata.GetMetadata<BodyLimit>()?.Bytes ?? BodyLimit.Default;
         if (context.Request.ContentLength > limit)
         {
@@ -98,6 +100,35 @@ public static class RequestBody
 
     public static RefusedRequestException Malformed(FieldError error) =>
         new(Problems.MalformedBody.Because(error.Message, error));
+
+    /// <summary>Bytes that mean other than what they say would be read wrongly, not refused.</summary>
+    private static void RefuseEncodings(HttpRequest request)
+    {
+        var encoding = request.Headers.ContentEncoding.ToString();
+        if (encoding.Length > 0 && !encoding.Equals("identity", StringComparison.OrdinalIgnoreCase))
+        {
+            throw new RefusedRequestException(
+                Problems.UnsupportedMediaType.Because(
+                    "Send the body as it is, without Content-Encoding.",
+                    FieldError.InHeader("Content-Encoding", "not_supported", "Leave it out.")
+                )
+            );
+        }
+
+        if (
+            MediaTypeHeaderValue.TryParse(request.ContentType, out var type)
+            && type.Charset.HasValue
+            && !type.Charset.Value!.Trim('"').Equals("utf-8", StringComparison.OrdinalIgnoreCase)
+        )
+        {
+            throw new RefusedRequestException(
+                Problems.UnsupportedMediaType.Because(
+                    "Send UTF-8.",
+                    FieldError.InHeader("Content-Type", "not_supported", "charset must be utf-8, or left out.")
+                )
+            );
+        }
+    }
 
     private static RefusedRequestException TooLarge(int limit) =>
         new(

@@ -120,6 +120,19 @@ public static class Documentation
             operation.Description = $"{operation.Description}\n\nNeeds the permission `{permission.Name}`.".TrimStart();
         }
 
+        if (metadata.OfType<ListFilters>().FirstOrDefault() is { } list)
+        {
+            Describe(operation, list);
+        }
+
+        if (operation.RequestBody is not null)
+        {
+            operation.Responses.TryAdd("400", new OpenApiResponse { Description = "The body could not be read" });
+            operation.Responses.TryAdd("413", new OpenApiResponse { Description = "The body is too large" });
+            operation.Responses.TryAdd("415", new OpenApiResponse { Description = "Another media type" });
+        }
+
+        operation.Responses.TryAdd("500", new OpenApiResponse { Description = "A fault of the service" });
         operation.Responses.TryAdd(
             "503",
             new OpenApiResponse { Description = "Busy, or the database is away; repeat it" }
@@ -137,5 +150,47 @@ public static class Documentation
                 };
             }
         }
+    }
+
+    /// <summary>What every list takes, and its own filters where the endpoint does not bind them itself.</summary>
+    private static void Describe(OpenApiOperation operation, ListFilters list)
+    {
+        operation.Parameters ??= [];
+        var known = operation.Parameters.Select(parameter => parameter.Name).ToHashSet(StringComparer.Ordinal);
+        foreach (var name in list.Names.Where(name => !known.Contains(name)))
+        {
+            Add(
+                name,
+                "Only those with this value.",
+                new OpenApiSchema { Type = JsonSchemaType.String, MaxLength = 255 }
+            );
+        }
+
+        Add(
+            "limit",
+            $"How many; {PageRequest.DefaultLimit} where nothing is said.",
+            new OpenApiSchema
+            {
+                Type = JsonSchemaType.Integer,
+                Minimum = "1",
+                Maximum = $"{PageRequest.MaxLimit}",
+            }
+        );
+        Add(
+            "cursor",
+            "next_cursor of the page before, with the same filters.",
+            new OpenApiSchema { Type = JsonSchemaType.String, MaxLength = CursorSigner.MaxLength }
+        );
+
+        void Add(string name, string description, OpenApiSchema schema) =>
+            operation.Parameters.Add(
+                new OpenApiParameter
+                {
+                    Name = name,
+                    In = ParameterLocation.Query,
+                    Description = description,
+                    Schema = schema,
+                }
+            );
     }
 }

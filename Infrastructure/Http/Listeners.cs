@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using Bellhop.Infrastructure.Configuration;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -61,6 +62,31 @@ public sealed class Listeners(Settings settings)
         );
     }
 
+    /// <summary>Takes both ports and lets them go again. Fails as the server would where one is taken.</summary>
+    public void TryBind()
+    {
+        IPEndPoint[] wanted = settings.HasRole("api")
+            ? [settings.Listen, settings.InternalListen]
+            : [settings.InternalListen];
+        foreach (var endPoint in wanted)
+        {
+            using var probe = new Socket(endPoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+            probe.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
+            try
+            {
+                probe.Bind(endPoint);
+                probe.Listen();
+            }
+            catch (SocketException exception) when (exception.SocketErrorCode == SocketError.AddressAlreadyInUse)
+            {
+                throw new IOException(
+                    $"{endPoint} is in use.",
+                    new AddressInUseException(exception.Message, exception)
+                );
+            }
+        }
+    }
+
     /// <summary>What to tell when the server could not listen; null when it failed for another reason.</summary>
     public StartException? Explain(IOException exception)
     {
@@ -71,7 +97,7 @@ public sealed class Listeners(Settings settings)
         return inUse
             ? new StartException(
                 ExitCodes.TryAgain,
-                $"{listen.Item2} is in use by another program; stop it, or set {Settings.Section}:{listen.Item1} "
+                $"{listen.Item2} is in use by another program, perhaps another Bellhop; stop it, or set {Settings.Section}:{listen.Item1} "
                     + $"({Settings.Section}__{listen.Item1}=address:port).",
                 exception
             )

@@ -82,6 +82,11 @@ public static class Paging
             {
                 return Invalid(name, "Give it once.");
             }
+
+            if (values[0]?.Contains('\0', StringComparison.Ordinal) == true)
+            {
+                return Invalid(name, "Text may not hold U+0000.");
+            }
         }
 
         var limit = PageRequest.DefaultLimit;
@@ -148,6 +153,9 @@ public static class Paging
 /// <summary>Signs cursors with a key derived from the key ring, so that every instance reads those of every other.</summary>
 public sealed class CursorSigner(byte[] key)
 {
+    /// <summary>No cursor is longer, in characters.</summary>
+    public const int MaxLength = 500;
+
     private const int TagBytes = 16;
 
     public string Sign(string after, string context) =>
@@ -156,7 +164,7 @@ public sealed class CursorSigner(byte[] key)
     public bool TryRead(string cursor, string context, out string? after)
     {
         after = null;
-        if (cursor.Length is < 23 or > 500)
+        if (cursor.Length is < 23 or > MaxLength)
         {
             return false;
         }

@@ -42,7 +42,10 @@ public sealed partial class RequestLog(RequestDelegate next, TimeProvider clock,
             RequestEnded(
                 logger,
                 method,
-                http.Request.Path,
+                // a parameter called token is a credential
+                route.Contains("{token}", StringComparison.Ordinal)
+                    ? route
+                    : http.Request.Path,
                 status,
                 Math.Round(seconds * 1000, 1),
                 route,

@@ -52,7 +52,13 @@ internal sealed partial class JobExecution(
         await using var scope = scopes.CreateAsyncScope();
         var job = held.Job;
         scope.ServiceProvider.GetRequiredService<Caller>().Become(Identity.Internal(job.ProjectId, $"job:{job.Kind}"));
-        return await consumer.RunAsync(scope.ServiceProvider.GetRequiredService<IMediator>(), job, held.Token);
+        var outcome = await consumer.RunAsync(scope.ServiceProvider.GetRequiredService<IMediator>(), job, held.Token);
+        if (outcome is JobOutcome.Settled)
+        {
+            JobMetrics.CountFinished(job, "succeeded"); // the finisher, which counts the others, never sees it
+        }
+
+        return outcome;
     }
 
     private JobOutcome Judge(HeldJob held, Exception exception)

@@ -59,6 +59,32 @@ public sealed class KillTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_private_database_that_is_killed_is_started_again()
+    {
+        File.CreateSymbolicLink(Path.Combine(_state, "pgsql"), Path.Combine(Checkout.State, "pgsql"));
+        await using var service = new ServiceProcess(_state, connectionString: "");
+        await service.ServeAsync();
+        var server = int.Parse(await FirstLineAsync(Path.Combine(_state, "db/data/postmaster.pid")), null);
+        using (var process = Process.GetProcessById(server))
+        {
+            process.Kill();
+            await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+        }
+
+        using var client = service.NewClient();
+        await Eventually.BeTrueAsync(
+            async () =>
+                (
+                    await client.GetAsync("/v1/events?limit=1", TestContext.Current.CancellationToken)
+                ).IsSuccessStatusCode,
+            "the service has its database back",
+            TimeSpan.FromSeconds(30)
+        );
+
+        Assert.Equal(0, await service.StopAsync());
+    }
+
+    [Fact]
     public async Task Of_two_instances_on_an_empty_database_one_migrates_and_both_become_ready()
     {
         await using var one = new ServiceProcess(_state, _cluster.ConnectionString);
@@ -98,6 +124,9 @@ public sealed class KillTests : IAsyncLifetime
             await connection.QueryAsync<string>("SELECT scriptname FROM bellhop.schema_versions ORDER BY scriptname")
         );
     }
+
+    private static async Task<string> FirstLineAsync(string file) =>
+        (await File.ReadAllLinesAsync(file, TestContext.Current.CancellationToken))[0];
 
     private static async Task<HttpResponseMessage> AnswerAsync(ServiceProcess service)
     {

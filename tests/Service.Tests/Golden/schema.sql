@@ -304,6 +304,7 @@ CREATE TABLE bellhop.jobs (
     args json NOT NULL,
     CONSTRAINT jobs_lease_while_running CHECK (((state = 2) = (lease_until IS NOT NULL))),
     CONSTRAINT jobs_priority_check CHECK (((priority >= 1) AND (priority <= 4))),
+    CONSTRAINT jobs_run_at_finite CHECK (isfinite(run_at)),
     CONSTRAINT jobs_state_check CHECK (((state >= 0) AND (state <= 2)))
 )
 WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_scale_factor='0.05');

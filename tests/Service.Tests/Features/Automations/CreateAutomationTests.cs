@@ -111,6 +111,7 @@ public sealed class CreateAutomationTests(ServiceFixture service)
 
     [Theory]
     [InlineData("event.data.n +", "{}", "/if", "syntax", 1)]
+    [InlineData("1 + 1", "{}", "/if", "type_mismatch", 1)]
     [InlineData("evnt.data.n == 1", "{}", "/if", "unknown_name", 1)]
     [InlineData("true &&\n  sise(event.data) > 1", "{}", "/if", "unknown_function", 2)]
     [InlineData("true", """{"a":["x ${nope}"]}""", "/steps/1/with/a/0", "unknown_name", 1)]

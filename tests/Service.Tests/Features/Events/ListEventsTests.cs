@@ -13,6 +13,16 @@ public sealed class ListEventsTests(ServiceFixture service)
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
+    public async Task A_filter_with_a_zero_character_is_400()
+    {
+        var project = await service.NewProjectAsync();
+
+        using var answer = await project.Http.GetAsync("/v1/events?type=%00", TestContext.Current.CancellationToken);
+
+        Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
+    }
+
+    [Fact]
     public async Task Pages_show_each_event_once_the_newest_first()
     {
         var project = await PublishAsync("a", "b", "a", "b", "a");

@@ -53,6 +53,29 @@ public sealed class PublishEventTests(ServiceFixture service)
     }
 
     [Fact]
+    public async Task Nobody_publishes_under_the_source_of_an_automation()
+    {
+        var project = await service.NewProjectAsync();
+
+        using var answer = await PostAsync(project.Http, """{"type":"t","source":"automations/triage","id":"1"}""");
+
+        Assert.Equal(HttpStatusCode.UnprocessableEntity, answer.StatusCode);
+        Assert.Equal("/source", (await ReadAsync(answer)).GetProperty("errors")[0].GetProperty("pointer").GetString());
+    }
+
+    [Fact]
+    public async Task A_compressed_body_is_415()
+    {
+        var project = await service.NewProjectAsync();
+        using var content = new StringContent("""{"type":"t","source":"s"}""", Encoding.UTF8, "application/json");
+        content.Headers.ContentEncoding.Add("gzip");
+
+        using var answer = await project.Http.PostAsync("/v1/events", content, Token);
+
+        Assert.Equal(HttpStatusCode.UnsupportedMediaType, answer.StatusCode);
+    }
+
+    [Fact]
     public async Task Structured_and_binary_cloud_events_are_taken()
     {
         var project = await service.NewProjectAsync();

@@ -54,6 +54,8 @@ public sealed class EnqueueJobTests(ServiceFixture service)
     [InlineData("""{"kind":"nothing","queue":"nowhere"}""", "unknown_queue", "/queue")]
     [InlineData("""{"kind":"noop","args":[]}""", "invalid", "/args")]
     [InlineData("""{"kind":"noop","priority":5}""", "invalid", "/priority")]
+    [InlineData("""{"kind":"noop","run_at":"0001-01-01T00:00:00Z"}""", "invalid", "/run_at")]
+    [InlineData("""{"kind":"noop","run_at":"9999-12-31T23:59:59.9999999Z"}""", "invalid", "/run_at")]
     [InlineData("""{"kind":"noop","max_attempts":0}""", "invalid", "/max_attempts")]
     [InlineData("""{"kind":"noop","retry":{"strategy":"never"}}""", "invalid", "/retry/strategy")]
     [InlineData("""{"kind":"noop","retry":{"strategy":"list"}}""", "invalid", "/retry/delays_seconds")]

@@ -61,13 +61,13 @@ public sealed class ListJobsTests(ServiceFixture service)
     }
 
     [Fact]
-    public async Task An_unknown_state_is_422()
+    public async Task An_unknown_state_is_400()
     {
         var project = await service.NewProjectAsync();
 
         var response = await project.Http.GetAsync("/v1/jobs?state=done", Token);
 
-        Assert.Equal(HttpStatusCode.UnprocessableEntity, response.StatusCode);
+        Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
     }
 
     private static Guid[] NewestFirst(params Guid[] ids) => [.. ids.OrderDescending()];

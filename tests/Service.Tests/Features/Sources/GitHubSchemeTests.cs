@@ -76,19 +76,30 @@ public sealed class GitHubSchemeTests
         Assert.Equal("missing_header", Verify(request, Key)?.Reason);
     }
 
+    [Fact]
+    public void The_signature_must_stand_once()
+    {
+        var request = Signed("{}");
+        var value = request.Headers["X-Hub-Signature-256"].ToString();
+        request.Headers["X-Hub-Signature-256"] = new StringValues([value, value]);
+        Assert.Equal("repeated_header", Verify(request, Key)?.Reason);
+
+        request.Headers.Remove("X-Hub-Signature-256");
+        Assert.Equal("missing_header", Verify(request, Key)?.Reason);
+    }
+
     [Theory]
-    [InlineData("X-Hub-Signature-256")]
     [InlineData("X-GitHub-Delivery")]
     [InlineData("X-GitHub-Event")]
-    public void Each_header_must_stand_once(string header)
+    public void What_names_the_event_must_stand_once(string header)
     {
         var request = Signed("{}");
         var value = request.Headers[header].ToString();
         request.Headers[header] = new StringValues([value, value]);
-        Assert.Equal("repeated_header", Verify(request, Key)?.Reason);
+        Assert.Equal((header, "repeated_header"), FaultOf(request));
 
         request.Headers.Remove(header);
-        Assert.Equal("missing_header", Verify(request, Key)?.Reason);
+        Assert.Equal((header, "missing_header"), FaultOf(request));
     }
 
     [Theory]
@@ -100,7 +111,7 @@ public sealed class GitHubSchemeTests
         var request = Signed("{}");
         request.Headers["X-GitHub-Delivery"] = id;
 
-        Assert.Equal("malformed_header", Verify(request, Key)?.Reason);
+        Assert.Equal(("X-GitHub-Delivery", "malformed_header"), FaultOf(request));
     }
 
     [Theory]
@@ -174,5 +185,11 @@ public sealed class GitHubSchemeTests
                 ["X-Hub-Signature-256"] = "sha256=" + Convert.ToHexStringLower(HMACSHA256.HashData(key ?? Key, bytes)),
             }
         );
+    }
+
+    private static (string?, string?) FaultOf(InboundRequest request)
+    {
+        var error = Assert.Single(new GitHubScheme().Read(request).Problem!.Errors);
+        return (error.Header, error.Code);
     }
 }

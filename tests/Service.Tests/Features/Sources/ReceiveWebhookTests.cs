@@ -98,20 +98,34 @@ public sealed class ReceiveWebhookTests(ServiceFixture service)
     }
 
     [Fact]
-    public async Task A_signature_or_id_that_stands_twice_is_401()
+    public async Task A_signature_that_stands_twice_is_401_and_an_id_that_does_is_422()
     {
         var project = await service.NewProjectAsync();
         var path = await MakeGitHubAsync(project);
 
-        foreach (var header in new[] { "X-Hub-Signature-256", "X-GitHub-Delivery" })
+        foreach (var (header, status) in new[] { ("X-Hub-Signature-256", 401), ("X-GitHub-Delivery", 422) })
         {
             var request = GitHubSchemeTests.Signed("{}", key: Key);
             var value = request.Headers[header].ToString();
             request.Headers[header] = new([value, value]);
             using var answer = await SendAsync(path, request);
 
-            Assert.Equal(HttpStatusCode.Unauthorized, answer.StatusCode);
+            Assert.Equal(status, (int)answer.StatusCode);
         }
+    }
+
+    [Fact]
+    public async Task A_signed_webhook_without_an_id_is_422_and_names_the_header()
+    {
+        var project = await service.NewProjectAsync();
+        var request = GitHubSchemeTests.Signed("{}", key: Key);
+        request.Headers.Remove("X-GitHub-Delivery");
+
+        using var answer = await SendAsync(await MakeGitHubAsync(project), request);
+
+        Assert.Equal(HttpStatusCode.UnprocessableEntity, answer.StatusCode);
+        var error = (await ReadAsync(answer)).GetProperty("errors")[0];
+        Assert.Equal("X-GitHub-Delivery", error.GetProperty("header").GetString());
     }
 
     [Fact]
