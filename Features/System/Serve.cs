@@ -43,7 +43,7 @@ public static class Serve
                 await using var storage = await opening;
                 var firstKey = await FirstKey.EnsureAsync(storage.Databases.Main, settings, signals.First);
                 await StartAsync(app, signals.First);
-                Greet(session, app.Services.GetRequiredService<Listeners>(), firstKey);
+                Greet(session, app.Services.GetRequiredService<Listeners>(), settings, firstKey);
                 var wasTold = await WaitAsync(app.Lifetime, signals.First);
                 await StopAsync(session, app, settings, signals.Second);
                 return wasTold ? ExitCodes.Done : ExitCodes.Failed;
@@ -91,12 +91,13 @@ public static class Serve
             await app.StopAsync(hurry);
         }
 
-        private static void Greet(CliSession session, Listeners listeners, FirstKey firstKey)
+        private static void Greet(CliSession session, Listeners listeners, Settings settings, FirstKey firstKey)
         {
             if (listeners.HasApi)
             {
-                session.Tell($"API            {listeners.Api}v1");
-                session.Tell($"Docs           {listeners.Api}docs");
+                var url = settings.PublicUrl ?? listeners.Api.ToString().TrimEnd('/');
+                session.Tell($"API            {url}/v1");
+                session.Tell($"Docs           {url}/docs");
             }
 
             session.Tell($"Internal port  {listeners.Internal} (metrics, health/ready)");
