@@ -62,7 +62,7 @@ public static class JobQueue
             },
         };
 
-    /// <summary>Ends a job as succeeded, as the last statement of its handler's own batch: what the handler wrote and the end commit together.</summary>
+    /// <summary>Ends a job as succeeded, as a statement of its handler's own batch: what the handler wrote and the end commit together.</summary>
     /// <remarks>When the claim is no longer this one, the statement fails with SQLSTATE <see cref="LeaseLost"/> and the batch is rolled back.</remarks>
     public static NpgsqlBatchCommand Finish(ClaimedJob job, string? result) =>
         new(Sql.Finish)

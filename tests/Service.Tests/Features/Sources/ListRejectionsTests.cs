@@ -28,6 +28,7 @@ public sealed class ListRejectionsTests(ServiceFixture service)
         var headers = kept[0].GetProperty("headers");
         Assert.Equal("issues", headers.GetProperty("X-GitHub-Event")[0].GetString());
         Assert.False(headers.TryGetProperty("Authorization", out _));
+        Assert.False(headers.TryGetProperty("X-Gitlab-Token", out _));
 
         static int Weight(JsonElement one) => 1 + one.GetProperty("also_rejected").GetInt32();
     }
@@ -58,6 +59,7 @@ public sealed class ListRejectionsTests(ServiceFixture service)
         var project = await service.NewProjectAsync();
         var made = (await project.SendAsync(new CreateSource.Command("hub", "github", "a secret of ours"))).Unwrap();
         using var http = service.NewClient("a key that must not be kept");
+        http.DefaultRequestHeaders.Add("X-Gitlab-Token", "nor a credential by another name");
         for (var time = 0; time < times; time++)
         {
             var request = GitHubSchemeTests.Signed("{}", key: "not the secret"u8.ToArray());
