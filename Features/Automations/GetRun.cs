@@ -64,6 +64,7 @@ public static class GetRun
                 WithData = withData,
             };
             await using var connection = await database.OpenConnectionAsync(cancellationToken);
+            await using var snapshot = await connection.BeginSnapshotAsync(cancellationToken);
             var run = await connection.QuerySingleOrDefaultAsync<RunRow>(Sql.Find.With(arguments, cancellationToken));
             if (run is null)
             {

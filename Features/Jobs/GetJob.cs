@@ -61,6 +61,7 @@ public static class GetJob
         public async Task<Result<Response>> Handle(Query request, CancellationToken cancellationToken)
         {
             await using var connection = await database.OpenConnectionAsync(cancellationToken);
+            await using var snapshot = await connection.BeginSnapshotAsync(cancellationToken);
             var key = new { caller.ProjectId, request.Id };
             var job = await connection.QuerySingleOrDefaultAsync<JobRow>(Sql.Find.With(key, cancellationToken));
             if (job is null)

@@ -57,6 +57,7 @@ public static class GetDelivery
                 WithResponse = caller.May(Permissions.DataRead),
             };
             await using var connection = await database.OpenConnectionAsync(cancellationToken);
+            await using var snapshot = await connection.BeginSnapshotAsync(cancellationToken);
             var found = await connection.QuerySingleOrDefaultAsync<Delivery>(
                 Sql.Find.With(arguments, cancellationToken)
             );

@@ -54,6 +54,7 @@ public sealed class OwnService : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        await _app.StopAsync();
         await _app.DisposeAsync();
         await _storage.DisposeAsync();
     }
