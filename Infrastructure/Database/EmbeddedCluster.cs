@@ -101,7 +101,18 @@ public sealed class EmbeddedCluster : IDisposable
         {
             File.Delete(lockFile);
         }
-        Control("start", "-w", "-t", "60", "-l", _log, "-o", ServerOptions());
+        // itself, not by pg_ctl, which looks ten times a second and asks the server for its version first
+        using var server = _programs.Serve(_data, _log, ServerOptions());
+        for (var began = Stopwatch.GetTimestamp(); !SaysReady(server.Id); )
+        {
+            if (server.WaitForExit(TimeSpan.FromMilliseconds(5)) || Stopwatch.GetElapsedTime(began) > Patience)
+            {
+                RequireSameVersion();
+                throw Failure(
+                    server.HasExited ? $"postgres ended with {server.ExitCode}" : "postgres does not get ready"
+                );
+            }
+        }
     }
 
     /// <summary>Whether the server ended although somebody uses it: it crashed, or was killed.</summary>
@@ -130,7 +141,10 @@ public sealed class EmbeddedCluster : IDisposable
         try
         {
             Initialize();
-            _programs.Own(MakeDirectory(_socket));
+            if (!Directory.Exists(_socket))
+            {
+                _programs.Own(MakeDirectory(_socket));
+            }
             StartServer();
             CreateDatabase();
             WriteUrl();
@@ -173,9 +187,9 @@ public sealed class EmbeddedCluster : IDisposable
             {
                 return false;
             }
-            if (Directory.Exists(_socket))
+            if (Path.GetDirectoryName(_socket) != Home && Directory.Exists(_socket))
             {
-                Directory.Delete(_socket, recursive: true);
+                Directory.Delete(_socket, recursive: true); // a stand-in elsewhere, which nobody would know whose it was
             }
             return true;
         }
@@ -187,21 +201,11 @@ public sealed class EmbeddedCluster : IDisposable
 
     private void Initialize()
     {
-        var have = VersionOf(_programs.Run("postgres", "--version").Output.Split(' ')[2]);
-        var version = Path.Combine(_data, "PG_VERSION");
-        if (File.Exists(version))
+        if (File.Exists(Path.Combine(_data, "PG_VERSION")))
         {
-            var made = VersionOf(File.ReadAllText(version));
-            if (made != have)
-            {
-                throw new InvalidOperationException(
-                    $"The private database in {_data} was made by PostgreSQL {made}, but {_programs.Location} holds {have}. "
-                        + "Install that version, or move the directory away and restore a dump."
-                );
-            }
             return;
         }
-        if (have < OldestVersion)
+        if (ProgramVersion() is var have and < OldestVersion)
         {
             throw new InvalidOperationException(
                 $"{_programs.Location} holds PostgreSQL {have}; {OldestVersion} or newer is needed. Run ./dev setup to get one."
@@ -226,6 +230,21 @@ public sealed class EmbeddedCluster : IDisposable
         Sync();
     }
 
+    /// <summary>Says so where a server did not start because another version made its data.</summary>
+    private void RequireSameVersion()
+    {
+        var made = VersionOf(File.ReadAllText(Path.Combine(_data, "PG_VERSION")));
+        if (ProgramVersion() is var have && made != have)
+        {
+            throw new InvalidOperationException(
+                $"The private database in {_data} was made by PostgreSQL {made}, but {_programs.Location} holds {have}. "
+                    + "Install that version, or move the directory away and restore a dump."
+            );
+        }
+    }
+
+    private int ProgramVersion() => VersionOf(_programs.Run("postgres", "--version").Output.Split(' ')[2]);
+
     private void Sync()
     {
         if (!_throwAway)
@@ -234,7 +253,7 @@ public sealed class EmbeddedCluster : IDisposable
         }
     }
 
-    private string ServerOptions()
+    private IReadOnlyList<string> ServerOptions()
     {
         List<string> settings =
         [
@@ -254,9 +273,7 @@ public sealed class EmbeddedCluster : IDisposable
             // Without fsync a commit reaches the kernel, not the disk: it outlives the server, not the machine.
             settings.AddRange(["fsync=off", "full_page_writes=off", "wal_level=minimal", "max_wal_senders=0"]);
         }
-        // pg_ctl hands this text to a shell
-        var socket = _socket.Replace("'", "'\\''", StringComparison.Ordinal);
-        return $"-k '{socket}' " + string.Join(' ', settings.Select(setting => $"-c {setting}"));
+        return ["-k", _socket, .. settings.SelectMany(setting => (string[])["-c", setting])];
     }
 
     private void CreateDatabase()
@@ -303,6 +320,22 @@ public sealed class EmbeddedCluster : IDisposable
         return false;
     }
 
+    /// <summary>Whether the server of this process id takes connections, as it notes itself in its lock file.</summary>
+    private bool SaysReady(int processId)
+    {
+        try
+        {
+            var lines = File.ReadAllLines(Path.Combine(_data, "postmaster.pid"));
+            return lines.Length > 7
+                && lines[0] == processId.ToString(CultureInfo.InvariantCulture)
+                && lines[7].Trim() == "ready";
+        }
+        catch (FileNotFoundException)
+        {
+            return false;
+        }
+    }
+
     private bool HasProcesses() => ServerPrograms.AreAtWorkIn(_data);
 
     private string ConnectionTo(string database) =>
@@ -322,9 +355,14 @@ public sealed class EmbeddedCluster : IDisposable
     {
         if (result.Code != 0)
         {
-            var log = File.Exists(_log) ? string.Join('\n', File.ReadLines(_log).TakeLast(5)) : "";
-            throw new InvalidOperationException($"{what} failed with {result.Code}: {result.Output}\n{log}".TrimEnd());
+            throw Failure($"{what} failed with {result.Code}: {result.Output}");
         }
+    }
+
+    private InvalidOperationException Failure(string what)
+    {
+        var log = File.Exists(_log) ? string.Join('\n', File.ReadLines(_log).TakeLast(5)) : "";
+        return new InvalidOperationException($"{what}\n{log}".TrimEnd());
     }
 
     /// <summary>Only one process at a time starts or stops the server.</summary>

@@ -80,6 +80,26 @@ internal sealed class ServerPrograms
     public Result Run(string program, params string[] arguments) =>
         Execute([.. _prefix, Path.Combine(Location, program), .. arguments], _libraries);
 
+    /// <summary>Starts the server in a session of its own: neither the end nor Ctrl-C of this process is its end.</summary>
+    /// <remarks>The process is the server itself, since each program on the way replaces itself by the next.</remarks>
+    public Process Serve(string data, string log, IReadOnlyList<string> options)
+    {
+        const string Begin = "exec setsid \"$@\" </dev/null >>\"$0\" 2>&1"; // opened as the user that the server runs as
+        string[] command =
+        [
+            .. _prefix,
+            "sh",
+            "-c",
+            Begin,
+            log,
+            Path.Combine(Location, "postgres"),
+            "-D",
+            data,
+            .. options,
+        ];
+        return Process.Start(StartOf(command, _libraries))!;
+    }
+
     /// <summary>Whether the server can load a library of that name; Debian and others differ in where they are.</summary>
     public bool HasLibrary(string name)
     {
@@ -116,7 +136,18 @@ internal sealed class ServerPrograms
     public static Result Sync(string path) => Execute(["sync", "-f", path]);
 
     /// <summary>The path without symbolic links, as the kernel reports it.</summary>
-    public static string RealPath(string path) => Execute(["readlink", "-f", path]).Output;
+    public static string RealPath(string path)
+    {
+        var real = "/";
+        foreach (var part in Path.GetFullPath(path).Split('/', StringSplitOptions.RemoveEmptyEntries))
+        {
+            real = Path.Combine(real, part);
+            var target = File.ResolveLinkTarget(real, returnFinalTarget: true);
+            real = target is null ? real : RealPath(target.FullName);
+        }
+
+        return real;
+    }
 
     private static string[] BecomeOwner(string owner)
     {
@@ -170,6 +201,16 @@ internal sealed class ServerPrograms
 
     private static Result Execute(string[] command, string? libraries = null)
     {
+        using var process = Process.Start(StartOf(command, libraries))!;
+        process.StandardInput.Close();
+        var errors = process.StandardError.ReadToEndAsync();
+        var output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        return new Result(process.ExitCode, (output + errors.GetAwaiter().GetResult()).Trim());
+    }
+
+    private static ProcessStartInfo StartOf(string[] command, string? libraries)
+    {
         var start = new ProcessStartInfo(command[0], command[1..])
         {
             RedirectStandardInput = true,
@@ -188,11 +229,6 @@ internal sealed class ServerPrograms
         {
             start.Environment["LD_LIBRARY_PATH"] = libraries;
         }
-        using var process = Process.Start(start)!;
-        process.StandardInput.Close();
-        var errors = process.StandardError.ReadToEndAsync();
-        var output = process.StandardOutput.ReadToEnd();
-        process.WaitForExit();
-        return new Result(process.ExitCode, (output + errors.GetAwaiter().GetResult()).Trim());
+        return start;
     }
 }
