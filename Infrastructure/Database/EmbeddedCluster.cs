@@ -109,7 +109,9 @@ public sealed class EmbeddedCluster : IDisposable
             {
                 RequireSameVersion();
                 throw Failure(
-                    server.HasExited ? $"postgres ended with {server.ExitCode}" : "postgres does not get ready"
+                    server.HasExited
+                        ? $"postgres ended with {server.ExitCode}: {server.StandardError.ReadToEnd().Trim()}"
+                        : "postgres does not get ready"
                 );
             }
         }
