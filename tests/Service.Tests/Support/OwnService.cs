@@ -13,10 +13,12 @@ public sealed class OwnService : IAsyncDisposable
     private readonly Storage _storage;
     private readonly WebApplication _app;
 
-    private OwnService(Storage storage, WebApplication app, Guid projectId) =>
-        (_storage, _app, ProjectId) = (storage, app, projectId);
+    private OwnService(Storage storage, WebApplication app, Guid projectId, string ownerConnectionString) =>
+        (_storage, _app, ProjectId, OwnerConnectionString) = (storage, app, projectId, ownerConnectionString);
 
     public Guid ProjectId { get; }
+
+    public string OwnerConnectionString { get; }
 
     public IServiceProvider Services => _app.Services;
 
@@ -47,7 +49,7 @@ public sealed class OwnService : IAsyncDisposable
         var project = await first.QuerySingleAsync<Guid>(
             "SELECT id FROM projects WHERE name = @Default".With(new { Projects.Default }, token)
         );
-        return new OwnService(storage, app, project);
+        return new OwnService(storage, app, project, settings.ConnectionString);
     }
 
     public Task StopAsync() => _app.StopAsync(TestContext.Current.CancellationToken);

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Bellhop.Infrastructure.Database;
 using Bellhop.Tests.Support;
 using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
 using Xunit;
 
 namespace Bellhop.Tests.Infrastructure.Database;
@@ -28,5 +29,33 @@ public sealed class NotificationsTests(ServiceFixture service)
         );
 
         Assert.All(heard, topic => Assert.StartsWith(name, topic, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task After_the_loss_of_its_connection_it_listens_again_and_tells_of_the_gap()
+    {
+        await using var own = await OwnService.StartAsync(service);
+        var notifications = own.Services.GetRequiredService<Notifications>();
+        var heard = new ConcurrentQueue<string>();
+        using var subscription = notifications.Subscribe("jobs/", heard.Enqueue);
+        await using var owner = NpgsqlDataSource.Create(own.OwnerConnectionString);
+        await Eventually.BeTrueAsync(
+            async () =>
+            {
+                await using var cut = owner.CreateCommand(
+                    """
+                    SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+                    WHERE datname = current_database() AND application_name = 'bellhop listen' AND query LIKE 'LISTEN%'
+                    """
+                );
+                return (long)(await cut.ExecuteScalarAsync(TestContext.Current.CancellationToken))! > 0;
+            },
+            "it listened, and was cut off"
+        );
+        heard.Clear();
+
+        await Eventually.BeTrueAsync(() => Task.FromResult(heard.Contains("jobs/")), "it told of the gap");
+        notifications.Send("jobs/again");
+        await Eventually.BeTrueAsync(() => Task.FromResult(heard.Contains("jobs/again")), "it listens again");
     }
 }

@@ -74,6 +74,28 @@ public sealed class StorageTests(ServiceFixture service)
     }
 
     [Fact]
+    public async Task An_owner_who_may_not_grant_the_running_role_is_told_what_a_superuser_does_once()
+    {
+        var name = $"plain_{Guid.NewGuid():N}";
+        await using var owner = NpgsqlDataSource.Create(service.OwnerConnectionString);
+        await using var connection = await owner.OpenConnectionAsync(Token);
+        await connection.ExecuteAsync($"CREATE ROLE {name} LOGIN".With(null, Token));
+        await connection.ExecuteAsync($"CREATE DATABASE {name} OWNER {name}".With(null, Token));
+        var settings = service.Settings with
+        {
+            ConnectionString = new NpgsqlConnectionStringBuilder(service.OwnerConnectionString)
+            {
+                Username = name,
+                Database = name,
+            }.ConnectionString,
+        };
+
+        var refused = await Assert.ThrowsAsync<MigrationException>(() => OpenAsync(settings));
+
+        Assert.Contains($"GRANT bellhop_app TO \"{name}\"", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Connections_may_not_change_tables_also_when_they_are_used_again()
     {
         for (var use = 0; use < 3; use++)
