@@ -53,6 +53,7 @@ public sealed class ApiKeyScheme(KnownKeys keys, Caller caller) : IAuthenticatio
     /// <summary>401 with RFC 6750's WWW-Authenticate.</summary>
     public Task ChallengeAsync(AuthenticationProperties? properties)
     {
+        (_wasGiven ? AuthMetrics.Invalid : AuthMetrics.Missing).Inc();
         // the reason is the same for every wrong key: whether one exists is nobody's business
         var problem = Problems.Unauthenticated.Because(
             _wasGiven
@@ -68,6 +69,9 @@ public sealed class ApiKeyScheme(KnownKeys keys, Caller caller) : IAuthenticatio
         ).ExecuteAsync(_http);
     }
 
-    public Task ForbidAsync(AuthenticationProperties? properties) =>
-        new ProblemResponse(PermissionRules.Refusal(_http)).ExecuteAsync(_http);
+    public Task ForbidAsync(AuthenticationProperties? properties)
+    {
+        AuthMetrics.Forbidden.Inc();
+        return new ProblemResponse(PermissionRules.Refusal(_http)).ExecuteAsync(_http);
+    }
 }

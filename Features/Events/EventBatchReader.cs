@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using System.Text.Json;
 using Bellhop.Infrastructure.Http;
 
@@ -54,9 +55,12 @@ public static class EventBatchReader
         Result<List<Result<NewEvent>>>? events = null;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            if (!reader.ValueTextEquals(Member))
+            if (!IsMember(ref reader))
             {
-                return Malformed("", "unknown_member", "The body has one member, events.");
+                // an escaped name may be no text at all: then the body is pointed at
+                var name = Encoding.UTF8.GetString(reader.ValueSpan);
+                var place = reader.ValueIsEscaped ? "" : $"/{StrictJson.Escape(name)}";
+                return Malformed(place, "unknown_member", "The body has one member, events.");
             }
 
             if (events is not null)
@@ -93,7 +97,8 @@ public static class EventBatchReader
         {
             if (events.Count == MaxEvents)
             {
-                return Problems.TooLarge.Because($"A request may bring {MaxEvents} events at most.");
+                var message = $"A request may bring {MaxEvents} events at most.";
+                return Problems.TooLarge.Because(message, FieldError.At(pointer, "too_large", message));
             }
 
             var item = CloudEventReader.Slice(ref reader, json);
@@ -114,6 +119,18 @@ public static class EventBatchReader
         }
 
         return events;
+    }
+
+    private static bool IsMember(ref Utf8JsonReader reader)
+    {
+        try
+        {
+            return reader.ValueTextEquals(Member);
+        }
+        catch (InvalidOperationException)
+        {
+            return false; // an escaped half of a surrogate pair
+        }
     }
 
     private static Problem Malformed(string pointer, string code, string message) =>

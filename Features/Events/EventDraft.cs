@@ -150,7 +150,7 @@ internal sealed partial class EventDraft(string? pointer)
             var member = pointer is null ? "" : (_binaryData is null ? "data" : CloudEvent.BinaryData);
             var message = string.Create(
                 CultureInfo.InvariantCulture,
-                $"The data of the event {_source} {_id} has {_dataBytes} bytes; {MaxDataBytes} is the most."
+                $"The data of the event {string.Join(' ', _source, _id).TrimEnd()} has {_dataBytes} bytes; {MaxDataBytes} is the most."
             );
             return Problems.TooLarge.Because(message, At(member, "too_large", message));
         }

@@ -75,7 +75,7 @@ public static class PublishEvent
                     cancellationToken
                 );
             }
-            catch (Exception exception) when (exception is JsonException or FileNotFoundException)
+            catch (FileNotFoundException exception)
             {
                 throw new StartException(ExitCodes.Usage, exception.Message, exception);
             }
@@ -94,7 +94,14 @@ public static class PublishEvent
 
             if (session.Get(_data) is { } data)
             {
-                members["data"] = JsonNode.Parse(data);
+                try
+                {
+                    members["data"] = JsonNode.Parse(data);
+                }
+                catch (JsonException exception)
+                {
+                    throw new StartException(ExitCodes.Usage, $"--data is not JSON: {exception.Message}", exception);
+                }
             }
 
             return JsonSerializer.SerializeToUtf8Bytes(members, JsonRules.Options);

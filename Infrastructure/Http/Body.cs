@@ -130,12 +130,11 @@ public static class RequestBody
         }
     }
 
-    private static RefusedRequestException TooLarge(int limit) =>
-        new(
-            Problems.TooLarge.Because(
-                string.Create(CultureInfo.InvariantCulture, $"The body may be {limit} bytes at most.")
-            )
-        );
+    private static RefusedRequestException TooLarge(int limit)
+    {
+        var message = string.Create(CultureInfo.InvariantCulture, $"The body may be {limit} bytes at most.");
+        return new RefusedRequestException(Problems.TooLarge.Because(message, FieldError.At("", "too_large", message)));
+    }
 
     private static FieldError Explain(JsonException exception)
     {

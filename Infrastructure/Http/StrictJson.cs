@@ -83,6 +83,7 @@ public static class StrictJson
         private FieldError? Name(ref Utf8JsonReader reader)
         {
             var level = _levels[^1];
+            level.Name = null; // a name that is no text cannot be pointed at; its object can
             if (Text(ref reader, out var name) is { } code)
             {
                 return Fault(code);

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Text.Json;
 using Bellhop.Features.ApiKeys;
+using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Database;
 using Bellhop.Tests.Support;
 using Dapper;
@@ -32,6 +33,24 @@ public sealed class ApiKeySchemeTests(ServiceFixture service)
         using var answer = await client.GetAsync(Route, Token);
 
         await AssertRefusedAsync(answer, "Bearer realm=\"bellhop\"");
+    }
+
+    [Fact]
+    public async Task Who_is_turned_away_is_counted_by_the_reason()
+    {
+        var project = await service.NewProjectAsync("viewer");
+        var before = (AuthMetrics.Missing.Value, AuthMetrics.Invalid.Value, AuthMetrics.Forbidden.Value);
+        using var nobody = service.NewClient();
+        using var stranger = service.NewClient(ApiKey.Create(Guid.CreateVersion7()).Text);
+
+        using var missing = await nobody.GetAsync(Route, Token);
+        using var invalid = await stranger.GetAsync(Route, Token);
+        using var forbidden = await project.Http.PostAsync(Route, new StringContent("{}"), Token);
+
+        // other tests are turned away as well
+        Assert.True(AuthMetrics.Missing.Value > before.Item1);
+        Assert.True(AuthMetrics.Invalid.Value > before.Item2);
+        Assert.True(AuthMetrics.Forbidden.Value > before.Item3);
     }
 
     [Theory]

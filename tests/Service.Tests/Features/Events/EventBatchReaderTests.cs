@@ -75,6 +75,16 @@ public sealed class EventBatchReaderTests
         Assert.Equal((400, code), (problem!.Kind.Status, problem.Errors[0].Code));
     }
 
+    [Theory]
+    [InlineData("""{"events":[],"more/~":1}""", "/more~1~0")]
+    [InlineData("""{"\ud800":1}""", "")]
+    public void A_member_that_nobody_knows_is_pointed_at(string body, string pointer)
+    {
+        var fault = Read(body).Problem!.Errors[0];
+
+        Assert.Equal(("unknown_member", pointer), (fault.Code, fault.Pointer));
+    }
+
     [Fact]
     public void More_than_a_thousand_events_are_413()
     {

@@ -25,6 +25,7 @@ public sealed class StrictJsonTests
     [InlineData("""{"a~b/c":{"x":1,"x":1}}""", "/a~0b~1c/x", "duplicate_key")]
     [InlineData("""[[],["\u0000"]]""", "/1/0", "invalid_character")]
     [InlineData("""{"\u0000":1}""", "", "invalid_character")]
+    [InlineData("""{"a":{"b":1,"\u0000":1}}""", "/a", "invalid_character")]
     [InlineData("""{"a":"\ud800"}""", "/a", "invalid_surrogate")]
     [InlineData("""{"a":"\udc00\ud800"}""", "/a", "invalid_surrogate")]
     [InlineData("""{"a":"\ud800A"}""", "/a", "invalid_surrogate")]
