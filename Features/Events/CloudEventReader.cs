@@ -25,7 +25,7 @@ public static class CloudEventReader
 
         if (request.MediaType.StartsWith("application/cloudevents", StringComparison.OrdinalIgnoreCase))
         {
-            return Problems.UnsupportedMediaType.Because(
+            return Problems.WrongContentType(
                 request.Is(BatchType)
                     ? "Send batches to /v1/events/batch."
                     : $"Of the formats of CloudEvents, {StructuredType} is read."
@@ -39,7 +39,7 @@ public static class CloudEventReader
 
         return request.Is("application/json")
             ? ReadObject(request.Body.Span, receipt, "", mustBeCloudEvent: false)
-            : Problems.UnsupportedMediaType.Because(
+            : Problems.WrongContentType(
                 $"Send application/json, {StructuredType}, or any type with the headers ce-id, ce-source, ce-type and ce-specversion."
             );
     }

@@ -19,7 +19,7 @@ public static class EventBatchReader
         var isCloudEvents = request.Is(CloudEventReader.BatchType);
         if (!isCloudEvents && !request.Is("application/json"))
         {
-            return Problems.UnsupportedMediaType.Because($"Send application/json or {CloudEventReader.BatchType}.");
+            return Problems.WrongContentType($"Send application/json or {CloudEventReader.BatchType}.");
         }
 
         // deep enough for the reader to pass over what StrictJson will refuse in an event

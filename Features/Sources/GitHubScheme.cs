@@ -100,7 +100,7 @@ public sealed partial class GitHubScheme : WebhookScheme
 
         if (!mediaType.Equals("application/x-www-form-urlencoded", StringComparison.OrdinalIgnoreCase))
         {
-            return Problems.UnsupportedMediaType.Because("Send application/json or application/x-www-form-urlencoded.");
+            return Problems.WrongContentType("Send application/json or application/x-www-form-urlencoded.");
         }
 
         var form = QueryHelpers.ParseQuery(Encoding.UTF8.GetString(request.Body.Span));

@@ -43,14 +43,14 @@ public static class Serve
                 await using var storage = await opening;
                 var firstKey = await FirstKey.EnsureAsync(storage.Databases.Main, settings, signals.First);
                 await StartAsync(app, signals.First);
-                Greet(session, app.Services.GetRequiredService<Listeners>(), settings, firstKey);
+                await GreetAsync(session, app.Services.GetRequiredService<Listeners>(), settings, firstKey);
                 var wasTold = await WaitAsync(app.Lifetime, signals.First);
                 await StopAsync(session, app, settings, signals.Second);
                 return wasTold ? ExitCodes.Done : ExitCodes.Failed;
             }
             catch (OperationCanceledException) when (signals.First.IsCancellationRequested)
             {
-                session.Tell("Stopped before the start was over.");
+                await TellAsync(session, "Stopped before the start was over.");
                 return ExitCodes.Done;
             }
         }
@@ -84,30 +84,37 @@ public static class Serve
             CancellationToken hurry
         )
         {
-            session.Tell("Stopping; once more to stop at once.");
             app.Services.GetRequiredService<Drain>().Begin();
+            await TellAsync(session, "Stopping; once more to stop at once.");
             await Task.Delay(TimeSpan.FromSeconds(settings.DrainDelaySeconds), hurry)
                 .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             await app.StopAsync(hurry);
         }
 
-        private static void Greet(CliSession session, Listeners listeners, Settings settings, FirstKey firstKey)
+        private static Task GreetAsync(CliSession session, Listeners listeners, Settings settings, FirstKey firstKey)
         {
+            var lines = new List<string>();
             if (listeners.HasApi)
             {
                 var url = settings.PublicUrl ?? listeners.Api.ToString().TrimEnd('/');
-                session.Tell($"API            {url}/v1");
-                session.Tell($"Docs           {url}/docs");
+                lines.Add($"API            {url}/v1");
+                lines.Add($"Docs           {url}/docs");
             }
 
-            session.Tell($"Internal port  {listeners.Internal} (metrics, health/ready)");
+            lines.Add($"Internal port  {listeners.Internal} (metrics, health/ready)");
             if (firstKey.Path is not null)
             {
                 // a terminal belongs to somebody; a log is read by many and kept for long
                 var key = Console.IsErrorRedirected ? "" : $": {firstKey.Text}";
-                session.Tell($"First key      kept in {firstKey.Path}{key}");
+                lines.Add($"First key      kept in {firstKey.Path}{key}");
             }
+
+            return TellAsync(session, string.Join('\n', lines));
         }
+
+        /// <summary>Says it, but waits only so long for a reader who has stopped reading: neither start nor stop hangs on him.</summary>
+        private static async Task TellAsync(CliSession session, string text) =>
+            await Task.WhenAny(Task.Run(() => session.Tell(text)), Task.Delay(TimeSpan.FromMilliseconds(500)));
     }
 
     /// <summary>The first SIGTERM, SIGINT or SIGQUIT asks for an orderly end, the second for a quick one.</summary>

@@ -1,3 +1,5 @@
+using Npgsql;
+
 namespace Bellhop.Infrastructure.Database;
 
 /// <summary>Starts the private PostgreSQL again when it ended under us. A configured server is its operator's to watch.</summary>
@@ -24,7 +26,13 @@ public sealed partial class ClusterWatch(Storage storage, TimeProvider clock, IL
                     await Task.Run(cluster.StartServer, stoppingToken);
                 }
             }
-            catch (Exception exception) when (exception is IOException or InvalidOperationException)
+            catch (Exception exception)
+                when (exception
+                        is IOException
+                            or InvalidOperationException
+                            or UnauthorizedAccessException
+                            or NpgsqlException
+                )
             {
                 StartFailed(logger, exception.Message);
             }

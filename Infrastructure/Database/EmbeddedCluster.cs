@@ -27,6 +27,7 @@ public sealed class EmbeddedCluster : IDisposable
     private readonly string _log;
     private readonly ServerPrograms _programs;
     private FileStream? _use;
+    private long _saidBefore; // how long the log was when the server was started
 
     private EmbeddedCluster(string home, string binaries, bool throwAway)
     {
@@ -91,6 +92,12 @@ public sealed class EmbeddedCluster : IDisposable
     /// <summary>Starts the server if it does not run; returns when it takes connections.</summary>
     public void StartServer()
     {
+        using var starting = LockStarting();
+        StartIfStopped();
+    }
+
+    private void StartIfStopped()
+    {
         if (AwaitRunning())
         {
             return;
@@ -102,6 +109,7 @@ public sealed class EmbeddedCluster : IDisposable
             File.Delete(lockFile);
         }
         // itself, not by pg_ctl, which looks ten times a second and asks the server for its version first
+        _saidBefore = File.Exists(_log) ? new FileInfo(_log).Length : 0;
         using var server = _programs.Serve(_data, _log, ServerOptions());
         for (var began = Stopwatch.GetTimestamp(); !SaysReady(server.Id); )
         {
@@ -147,7 +155,7 @@ public sealed class EmbeddedCluster : IDisposable
             {
                 _programs.Own(MakeDirectory(_socket));
             }
-            StartServer();
+            StartIfStopped();
             CreateDatabase();
             WriteUrl();
             _use = OpenLock("use.lock", FileAccess.Read, FileShare.Read);
@@ -236,7 +244,7 @@ public sealed class EmbeddedCluster : IDisposable
     private void RequireSameVersion()
     {
         var made = VersionOf(File.ReadAllText(Path.Combine(_data, "PG_VERSION")));
-        if (ProgramVersion() is var have && made != have)
+        if (ProgramVersion() is var have && made is > 0 && made != have)
         {
             throw new InvalidOperationException(
                 $"The private database in {_data} was made by PostgreSQL {made}, but {_programs.Location} holds {have}. "
@@ -297,7 +305,8 @@ public sealed class EmbeddedCluster : IDisposable
         using (var file = File.Open(path, FileMode.Create, FileAccess.Write))
         {
             File.SetUnixFileMode(file.SafeFileHandle, UnixFileMode.UserRead | UnixFileMode.UserWrite);
-            file.Write(Encoding.UTF8.GetBytes($"host='{_socket}' user={SuperUser} dbname=bellhop\n"));
+            var socket = _socket.Replace("\\", "\\\\").Replace("'", "\\'");
+            file.Write(Encoding.UTF8.GetBytes($"host='{socket}' user={SuperUser} dbname=bellhop\n"));
         }
         _programs.Own(path);
     }
@@ -363,8 +372,19 @@ public sealed class EmbeddedCluster : IDisposable
 
     private InvalidOperationException Failure(string what)
     {
-        var log = File.Exists(_log) ? string.Join('\n', File.ReadLines(_log).TakeLast(5)) : "";
-        return new InvalidOperationException($"{what}\n{log}".TrimEnd());
+        return new InvalidOperationException($"{what}\n{string.Join('\n', LastWords())}".TrimEnd());
+    }
+
+    /// <summary>What the server of this start has said, the last lines of it.</summary>
+    private IEnumerable<string> LastWords()
+    {
+        if (!File.Exists(_log))
+        {
+            return [];
+        }
+        using var log = new StreamReader(_log);
+        log.BaseStream.Position = Math.Min(_saidBefore, log.BaseStream.Length);
+        return log.ReadToEnd().Split('\n', StringSplitOptions.RemoveEmptyEntries).TakeLast(5);
     }
 
     /// <summary>Only one process at a time starts or stops the server.</summary>
@@ -400,8 +420,9 @@ public sealed class EmbeddedCluster : IDisposable
         return file;
     }
 
+    /// <summary>The major version; 0 where the text is none.</summary>
     private static int VersionOf(string text) =>
-        int.Parse(text.Trim().Split('.')[0], NumberStyles.Integer, CultureInfo.InvariantCulture);
+        int.TryParse(text.Trim().Split('.')[0], CultureInfo.InvariantCulture, out var version) ? version : 0;
 
     private static string MakeDirectory(string path)
     {

@@ -56,7 +56,7 @@ internal sealed class ServerPrograms
         {
             return new ServerPrograms(directory, [], owner: null);
         }
-        var owner = Directory.Exists(data) ? Execute(["stat", "-c", "%u:%g", data]).Output : null;
+        var owner = Directory.Exists(data) ? OwnerOf(data) : null;
         if (owner is not null and not "0:0")
         {
             return new ServerPrograms(directory, BecomeOwner(owner), owner);
@@ -80,11 +80,11 @@ internal sealed class ServerPrograms
     public Result Run(string program, params string[] arguments) =>
         Execute([.. _prefix, Path.Combine(Location, program), .. arguments], _libraries);
 
-    /// <summary>Starts the server in a session of its own: neither the end nor Ctrl-C of this process is its end.</summary>
+    /// <summary>Starts the server, which goes on when this process ends.</summary>
     /// <remarks>The process is the server itself, since each program on the way replaces itself by the next.</remarks>
     public Process Serve(string data, string log, IReadOnlyList<string> options)
     {
-        const string Begin = "exec setsid \"$@\" </dev/null >>\"$0\" 2>&1"; // opened as the user that the server runs as
+        const string Begin = "exec \"$@\" </dev/null >>\"$0\" 2>&1"; // opened as the user that the server runs as
         string[] command =
         [
             .. _prefix,
@@ -149,6 +149,14 @@ internal sealed class ServerPrograms
         return real;
     }
 
+    private static string OwnerOf(string path)
+    {
+        var stat = Execute(["stat", "-c", "%u:%g", path]);
+        return stat.Code == 0
+            ? stat.Output
+            : throw new InvalidOperationException($"Who owns {path} could not be found out: {stat.Output}");
+    }
+
     private static string[] BecomeOwner(string owner)
     {
         var ids = owner.Split(':');
@@ -211,7 +219,8 @@ internal sealed class ServerPrograms
 
     private static ProcessStartInfo StartOf(string[] command, string? libraries)
     {
-        var start = new ProcessStartInfo(command[0], command[1..])
+        // in a session of their own: Ctrl-C in a terminal is for this process, which ends them in their order
+        var start = new ProcessStartInfo("setsid", command)
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,

@@ -78,6 +78,14 @@ public sealed class Storage : IAsyncDisposable
         {
             throw new StartException(ExitCodes.Configuration, exception.Message, exception);
         }
+        catch (NpgsqlException exception)
+        {
+            throw new StartException(
+                ExitCodes.Configuration,
+                $"The private database runs but lets nobody in: {Innermost(exception)}. Its log is {Path.Combine(settings.StateDirectory, "db", "postgres.log")}.",
+                exception
+            );
+        }
     }
 
     private static async Task<Storage> WaitAsync(

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Globalization;
 using System.Reflection;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Http.Metadata;
 using Microsoft.Net.Http.Headers;
 
@@ -38,7 +39,7 @@ public sealed record BodyLimit(int Bytes)
 }
 
 /// <summary>Reads request bodies: bounded, whole, and strictly.</summary>
-public static class RequestBody
+public static partial class RequestBody
 {
     public static TBuilder WithBodyLimit<TBuilder>(this TBuilder builder, int bytes)
         where TBuilder : IEndpointConventionBuilder => builder.WithMetadata(new BodyLimit(bytes));
@@ -122,10 +123,7 @@ public static class RequestBody
         )
         {
             throw new RefusedRequestException(
-                Problems.UnsupportedMediaType.Because(
-                    "Send UTF-8.",
-                    FieldError.InHeader("Content-Type", "not_supported", "charset must be utf-8, or left out.")
-                )
+                Problems.WrongContentType("Send UTF-8: charset must be utf-8, or left out.")
             );
         }
     }
@@ -152,19 +150,16 @@ public static class RequestBody
             );
     }
 
-    private static string ToPointer(string? path)
-    {
-        if (path is null or "$")
-        {
-            return "";
-        }
+    /// <summary>The serializer's JSONPath as a pointer: <c>$.steps[0]['a/b']</c> is <c>/steps/0/a~1b</c>.</summary>
+    private static string ToPointer(string? path) =>
+        string.Concat(
+            Step().Matches(path?[1..] ?? "").Select(step => "/" + StrictJson.Escape(step.Groups["name"].Value))
+        );
 
-        // $.steps[0].with['odd name'] → /steps/0/with/odd name
-        return path[1..]
-            .Replace("['", "/", StringComparison.Ordinal)
-            .Replace("']", "", StringComparison.Ordinal)
-            .Replace('[', '/')
-            .Replace("]", "", StringComparison.Ordinal)
-            .Replace('.', '/');
-    }
+    // names in brackets are not escaped in any way: one ends where another step or nothing follows
+    [GeneratedRegex(
+        @"\G(?:\.(?<name>[^.\[]*)|\[(?<name>\d+)\]|\['(?<name>.*?)'\](?=$|\.|\[))",
+        RegexOptions.Singleline
+    )]
+    private static partial Regex Step();
 }

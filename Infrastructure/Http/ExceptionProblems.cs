@@ -36,7 +36,7 @@ public sealed partial class ExceptionProblems(ILogger<ExceptionProblems> logger)
                 "The request is larger than this server reads."
             ),
             BadHttpRequestException { StatusCode: StatusCodes.Status415UnsupportedMediaType } =>
-                Problems.UnsupportedMediaType.Because("Send application/json."),
+                Problems.WrongContentType("Send application/json."),
             BadHttpRequestException bad => Problems.MalformedRequest.Because(bad.Message),
             _ when ExpectedErrors.IsOutage(exception) => Problems.StorageUnavailable.Because(
                 "The database cannot be reached or is restarting; nothing was stored. Repeat the request."

@@ -33,4 +33,8 @@ public static class Problems
         "The database is unavailable"
     );
     public static readonly ProblemCode NotReady = new(503, "not_ready", "The service is not ready");
+
+    /// <summary>415 that names the header and says what to send.</summary>
+    public static Problem WrongContentType(string message) =>
+        UnsupportedMediaType.Because(message, FieldError.InHeader("Content-Type", "not_supported", message));
 }

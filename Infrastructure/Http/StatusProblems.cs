@@ -18,7 +18,7 @@ public static class StatusProblems
             ),
             StatusCodes.Status406NotAcceptable => Problems.NotAcceptable.Because("The answer is application/json."),
             StatusCodes.Status413PayloadTooLarge => Problems.TooLarge.Because("The request is too large."),
-            StatusCodes.Status415UnsupportedMediaType => Problems.UnsupportedMediaType.Because(
+            StatusCodes.Status415UnsupportedMediaType => Problems.WrongContentType(
                 $"Send {Accepted(http)}, not {http.Request.ContentType ?? "a body without Content-Type"}."
             ),
             StatusCodes.Status400BadRequest => Problems.MalformedRequest.Because("The request could not be read."),

@@ -36,6 +36,9 @@ public sealed class ServiceProcess : IAsyncDisposable
         }
     }
 
+    /// <summary>Whether its output is read; if not, one full pipe holds all of it.</summary>
+    public bool IsHeard { get; init; } = true;
+
     public string StateDirectory { get; }
 
     public int Port { get; }
@@ -67,6 +70,13 @@ public sealed class ServiceProcess : IAsyncDisposable
             RedirectStandardError = true,
             WorkingDirectory = StateDirectory,
         };
+        if (!IsHeard)
+        {
+            start.FileName = "sh";
+            start.ArgumentList.Add("-c");
+            start.ArgumentList.Add("exec dotnet \"$0\" \"$@\" 1>&2");
+        }
+
         start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "bellhop.dll"));
         foreach (var word in words)
         {
@@ -79,6 +89,11 @@ public sealed class ServiceProcess : IAsyncDisposable
         }
 
         _process = Process.Start(start)!;
+        if (!IsHeard)
+        {
+            return;
+        }
+
         _process.OutputDataReceived += (_, line) => Keep(line.Data);
         _process.ErrorDataReceived += (_, line) => Keep(line.Data);
         _process.BeginOutputReadLine();

@@ -40,6 +40,40 @@ public sealed class ServeTests(ServiceFixture service)
     }
 
     [Fact]
+    public async Task Nobody_who_stopped_reading_its_output_keeps_it_from_stopping()
+    {
+        var token = TestContext.Current.CancellationToken;
+        var state = Directory.CreateTempSubdirectory("bellhop-serve-").FullName;
+        try
+        {
+            await using var own = await OwnService.StartAsync(service);
+            await own.StopAsync();
+            await using var process = new ServiceProcess(
+                state,
+                own.OwnerConnectionString,
+                new Dictionary<string, string> { ["Bellhop__KeyRing"] = service.Settings.KeyRing }
+            )
+            {
+                IsHeard = false,
+            };
+            await process.ServeAsync();
+            using var client = process.NewClient();
+            var longPath = "/v1/" + new string('x', 1_000);
+            for (var line = 0; line < 200; line++) // three times what a pipe holds
+            {
+                using var answer = await client.GetAsync(longPath, token);
+                Assert.Equal(HttpStatusCode.NotFound, answer.StatusCode);
+            }
+
+            Assert.Equal(ExitCodes.Done, await process.StopAsync());
+        }
+        finally
+        {
+            Directory.Delete(state, recursive: true);
+        }
+    }
+
+    [Fact]
     public async Task The_token_of_a_source_is_in_no_line_of_the_log()
     {
         var token = TestContext.Current.CancellationToken;

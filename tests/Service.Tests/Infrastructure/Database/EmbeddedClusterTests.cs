@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Net;
+using Bellhop.Infrastructure.Configuration;
 using Bellhop.Infrastructure.Database;
 using Bellhop.Tests.Support;
 using Npgsql;
@@ -96,13 +98,23 @@ public sealed class EmbeddedClusterTests(EmbeddedClusterTests.StoppedCluster sto
     [Fact]
     public void A_directory_too_deep_for_a_socket_works_and_so_does_one_with_a_quote_and_a_space()
     {
-        var deep = Path.Combine(_state, "it's a state", new string('d', 90));
+        var quoted = Path.Combine(_state, "it's a \\state");
+        var deep = Path.Combine(quoted, new string('d', 90));
         Directory.CreateDirectory(deep);
+        LinkPrograms(quoted);
         LinkPrograms(deep);
 
-        using var cluster = EmbeddedCluster.Start(deep);
+        using var near = EmbeddedCluster.Start(quoted);
+        using var far = EmbeddedCluster.Start(deep);
 
-        Assert.Equal(1, Ask(cluster, "SELECT 1"));
+        Assert.Equal(1, Ask(near, "SELECT 1"));
+        Assert.Equal(1, Ask(far, "SELECT 1"));
+        // libpq reads ' and \ in a value only behind another \
+        Assert.Contains(
+            "it\\'s a \\\\state",
+            File.ReadAllText(Path.Combine(near.Home, "url")),
+            StringComparison.Ordinal
+        );
     }
 
     [Fact]
@@ -115,6 +127,62 @@ public sealed class EmbeddedClusterTests(EmbeddedClusterTests.StoppedCluster sto
 
         Assert.Contains("was made by PostgreSQL 9", refused.Message, StringComparison.Ordinal);
         Assert.Contains("Install that version", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("postgresql.conf", "nonsense\n", "syntax error")]
+    [InlineData("PG_VERSION", "nonsense\n", "PG_VERSION")]
+    public void A_server_that_does_not_start_says_why_and_nothing_of_earlier_starts(
+        string file,
+        string text,
+        string why
+    )
+    {
+        stopped.CopyTo(_state);
+        File.WriteAllText(Path.Combine(_state, "db", "data", file), text);
+
+        var refused = Assert.Throws<InvalidOperationException>(() => EmbeddedCluster.Start(_state));
+
+        Assert.Contains(why, refused.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("checkpoint", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_server_that_lets_nobody_in_is_78()
+    {
+        stopped.CopyTo(_state);
+        File.AppendAllText(
+            Path.Combine(_state, "db", "data", "postgresql.conf"),
+            "session_preload_libraries = 'no such library'\n"
+        );
+        var settings = new Settings
+        {
+            Listen = new IPEndPoint(IPAddress.Loopback, 0),
+            InternalListen = new IPEndPoint(IPAddress.Loopback, 0),
+            StateDirectory = _state,
+            Roles = [],
+            TrustedProxies = [],
+            AllowedHosts = [],
+            KeyRing = Path.Combine(_state, "keyring"),
+            OutgoingAllowNetworks = [],
+            ShutdownGraceSeconds = 0,
+            DrainDelaySeconds = 0,
+            ConnectionString = "",
+        };
+
+        var refused = await Assert.ThrowsAsync<StartException>(() =>
+            Storage.OpenAsync(
+                settings,
+                Program.Composition.Settle,
+                TimeSpan.Zero,
+                _ => { },
+                TestContext.Current.CancellationToken
+            )
+        );
+
+        Assert.Equal(ExitCodes.Configuration, refused.ExitCode);
+        Assert.Contains("postgres.log", refused.Message, StringComparison.Ordinal);
+        Assert.False(File.Exists(LockFile));
     }
 
     /// <summary>A cluster that was started and stopped once: a copy of it spares a test the making of its own.</summary>

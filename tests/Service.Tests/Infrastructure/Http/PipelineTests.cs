@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Http.Json;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
@@ -42,6 +43,41 @@ public sealed class PipelineTests(ServiceFixture service)
         using var answer = await client.GetAsync(path, Token);
 
         Assert.Equal(HttpStatusCode.NotFound, answer.StatusCode);
+    }
+
+    [Theory]
+    [InlineData("/v1/sources", "a/b~c", "/a~1b~0c")]
+    [InlineData("/v1/jobs", "a.b", "/a.b")]
+    [InlineData("/v1/webhook-endpoints", "a'b] c[0]", "/a'b] c[0]")]
+    [InlineData("/v1/automations", "", "/")]
+    public async Task A_member_that_nobody_knows_is_pointed_at_as_it_is_spelled(
+        string path,
+        string name,
+        string pointer
+    )
+    {
+        var project = await service.NewProjectAsync();
+        using var answer = await project.Http.PostAsJsonAsync(path, new Dictionary<string, int> { [name] = 1 }, Token);
+
+        Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
+        var fault = (await answer.Content.ReadFromJsonAsync<JsonElement>(Token)).GetProperty("errors")[0];
+        Assert.Equal("unknown_member", fault.GetProperty("code").GetString());
+        Assert.Equal(pointer, fault.GetProperty("pointer").GetString());
+    }
+
+    [Theory]
+    [InlineData("/v1/events")]
+    [InlineData("/v1/events/batch")]
+    [InlineData("/v1/jobs")]
+    public async Task A_wrong_content_type_is_415_and_names_the_header(string path)
+    {
+        var project = await service.NewProjectAsync();
+        using var answer = await project.Http.PostAsync(path, new StringContent("{}"), Token);
+
+        Assert.Equal(HttpStatusCode.UnsupportedMediaType, answer.StatusCode);
+        var fault = (await answer.Content.ReadFromJsonAsync<JsonElement>(Token)).GetProperty("errors")[0];
+        Assert.Equal("Content-Type", fault.GetProperty("header").GetString());
+        Assert.Contains("application/json", fault.GetProperty("message").GetString(), StringComparison.Ordinal);
     }
 
     [Theory]
