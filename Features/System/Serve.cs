@@ -48,8 +48,11 @@ public static class Serve
                 await StopAsync(session, app, settings, signals.Second);
                 return wasTold ? ExitCodes.Done : ExitCodes.Failed;
             }
-            catch (OperationCanceledException) when (signals.First.IsCancellationRequested)
+            catch (Exception exception)
+                when (exception is OperationCanceledException or StartException && signals.First.IsCancellationRequested
+                )
             {
+                // a Ctrl-C in a terminal may have hit a program that was just being started, which then failed
                 await TellAsync(session, "Stopped before the start was over.");
                 return ExitCodes.Done;
             }
