@@ -370,10 +370,8 @@ public sealed class EmbeddedCluster : IDisposable
         }
     }
 
-    private InvalidOperationException Failure(string what)
-    {
-        return new InvalidOperationException($"{what}\n{string.Join('\n', LastWords())}".TrimEnd());
-    }
+    private InvalidOperationException Failure(string what) =>
+        new($"{what}\n{string.Join('\n', LastWords())}".TrimEnd());
 
     /// <summary>What the server of this start has said, the last lines of it.</summary>
     private IEnumerable<string> LastWords()

@@ -1,9 +1,7 @@
 using System.Net;
 using System.Text.Json;
-using Bellhop.Infrastructure.Database;
+using Bellhop.Features.Jobs;
 using Bellhop.Tests.Support;
-using Dapper;
-using Npgsql;
 using Xunit;
 
 namespace Bellhop.Tests.Features.Jobs;
@@ -60,43 +58,22 @@ public sealed class GetJobTests(ServiceFixture service)
     [Fact]
     public async Task What_is_committed_while_it_reads_does_not_show_by_half()
     {
-        var token = TestContext.Current.CancellationToken;
-        var project = await service.NewProjectAsync();
-        var job = TestJobs.Noop(project.Id) with { RunAt = new DateTime(2999, 1, 1, 0, 0, 0, DateTimeKind.Utc) };
-        await TestJobs.EnqueueAsync(service, job);
-        await using var owner = NpgsqlDataSource.Create(service.OwnerConnectionString);
-        await using var connection = await owner.OpenConnectionAsync(token);
-        await using var transaction = await connection.BeginTransactionAsync(token);
-        var arguments = new { ProjectId = project.Id, job.Id };
-        await connection.ExecuteAsync("LOCK TABLE bellhop.job_attempts IN ACCESS EXCLUSIVE MODE".With(null, token));
-
-        var reading = TestJobs.GetAsync(project, job.Id);
-        await Eventually.BeTrueAsync(
-            () => TestJobs.QueryAsync<bool>(owner, Waits, new { Reader = "%FROM job_attempts%ORDER BY at, claim_no%" }),
-            "the reader has read the job and waits for its attempts"
-        );
-        await connection.ExecuteAsync(
-            "UPDATE bellhop.jobs SET attempt = 1, claim_no = 1 WHERE project_id = @ProjectId AND id = @Id".With(
-                arguments,
-                token
-            )
-        );
-        await connection.ExecuteAsync(
+        var (during, after) = await MidRead.AskAsync(
+            service,
+            id => new GetJob.Query(id),
+            "job_attempts",
             """
-            INSERT INTO bellhop.job_attempts (project_id, job_id, claim_no, attempt, outcome, started_at, at)
-            VALUES (@ProjectId, @Id, 1, 1, 'failed', now(), now())
-            """.With(arguments, token)
+            INSERT INTO jobs (project_id, id, queue_id, kind, state, max_attempts, run_at, args)
+            SELECT project_id, @Id, queue_id, 'noop', 1, 20, now(), '{}' FROM queues WHERE project_id = @ProjectId LIMIT 1
+            """,
+            """
+            UPDATE jobs SET attempt = 1, claim_no = 1 WHERE project_id = @ProjectId AND id = @Id;
+            INSERT INTO job_attempts (project_id, job_id, claim_no, attempt, outcome, at)
+            VALUES (@ProjectId, @Id, 1, 1, 'failed', now())
+            """
         );
-        await transaction.CommitAsync(token);
 
-        Assert.Empty((await reading).GetProperty("attempts").EnumerateArray());
-        Assert.Single((await TestJobs.GetAsync(project, job.Id)).GetProperty("attempts").EnumerateArray());
+        Assert.Equal((0, 0), (during.Attempt, during.Attempts.Count));
+        Assert.Equal((1, 1), (after.Attempt, after.Attempts.Count));
     }
-
-    private const string Waits = """
-        SELECT EXISTS (
-            SELECT FROM pg_stat_activity
-            WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE @Reader
-        )
-        """;
 }

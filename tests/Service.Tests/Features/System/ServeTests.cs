@@ -8,8 +8,12 @@ using Xunit;
 
 namespace Bellhop.Tests.Features.System;
 
-public sealed class ServeTests(ServiceFixture service)
+public sealed class ServeTests(ServiceFixture service) : IDisposable
 {
+    private readonly string _state = Directory.CreateTempSubdirectory("bellhop-serve-").FullName;
+
+    public void Dispose() => Directory.Delete(_state, recursive: true);
+
     [Fact]
     public async Task Who_finds_its_port_taken_ends_with_75_and_touches_no_job()
     {
@@ -17,15 +21,7 @@ public sealed class ServeTests(ServiceFixture service)
         await own.StopAsync();
         var job = TestJobs.Noop(own.ProjectId);
         await TestJobs.EnqueueAsync(own.Database, own.Services, job);
-        await using var second = new ServiceProcess(
-            service.Settings.StateDirectory,
-            own.OwnerConnectionString,
-            new Dictionary<string, string>
-            {
-                ["Bellhop__KeyRing"] = service.Settings.KeyRing,
-                ["Bellhop__Listen"] = $"127.0.0.1:{service.Address.Port}",
-            }
-        );
+        await using var second = On(own, ("Bellhop__Listen", $"127.0.0.1:{service.Address.Port}"));
 
         second.Start("serve");
 
@@ -43,76 +39,59 @@ public sealed class ServeTests(ServiceFixture service)
     public async Task Nobody_who_stopped_reading_its_output_keeps_it_from_stopping()
     {
         var token = TestContext.Current.CancellationToken;
-        var state = Directory.CreateTempSubdirectory("bellhop-serve-").FullName;
-        try
+        await using var own = await OwnService.StartAsync(service);
+        await own.StopAsync();
+        await using var process = On(own, isHeard: false);
+        await process.ServeAsync();
+        using var client = process.NewClient();
+        var longPath = "/v1/" + new string('x', 1_000);
+        for (var line = 0; line < 200; line++) // three times what a pipe holds
         {
-            await using var own = await OwnService.StartAsync(service);
-            await own.StopAsync();
-            await using var process = new ServiceProcess(
-                state,
-                own.OwnerConnectionString,
-                new Dictionary<string, string> { ["Bellhop__KeyRing"] = service.Settings.KeyRing }
-            )
-            {
-                IsHeard = false,
-            };
-            await process.ServeAsync();
-            using var client = process.NewClient();
-            var longPath = "/v1/" + new string('x', 1_000);
-            for (var line = 0; line < 200; line++) // three times what a pipe holds
-            {
-                using var answer = await client.GetAsync(longPath, token);
-                Assert.Equal(HttpStatusCode.NotFound, answer.StatusCode);
-            }
+            using var answer = await client.GetAsync(longPath, token);
+            Assert.Equal(HttpStatusCode.NotFound, answer.StatusCode);
+        }
 
-            Assert.Equal(ExitCodes.Done, await process.StopAsync());
-        }
-        finally
-        {
-            Directory.Delete(state, recursive: true);
-        }
+        Assert.Equal(ExitCodes.Done, await process.StopAsync());
     }
 
     [Fact]
     public async Task The_token_of_a_source_is_in_no_line_of_the_log()
     {
         var token = TestContext.Current.CancellationToken;
-        var state = Directory.CreateTempSubdirectory("bellhop-serve-").FullName;
-        try
-        {
-            await using var own = await OwnService.StartAsync(service);
-            await own.StopAsync();
-            await using var process = new ServiceProcess(
-                state,
-                own.OwnerConnectionString,
-                new Dictionary<string, string> { ["Bellhop__KeyRing"] = service.Settings.KeyRing }
-            );
-            await process.ServeAsync();
-            using var client = process.NewClient();
-            using var made = await client.PostAsJsonAsync(
-                "/v1/sources",
-                new
-                {
-                    name = "github",
-                    scheme = "github",
-                    secret = "it's a secret",
-                },
-                token
-            );
-            var path = (await made.Content.ReadFromJsonAsync<JsonElement>(token))
-                .GetProperty("inbound_path")
-                .GetString()!;
+        await using var own = await OwnService.StartAsync(service);
+        await own.StopAsync();
+        await using var process = On(own);
+        await process.ServeAsync();
+        using var client = process.NewClient();
+        using var made = await client.PostAsJsonAsync(
+            "/v1/sources",
+            new
+            {
+                name = "github",
+                scheme = "github",
+                secret = "it's a secret",
+            },
+            token
+        );
+        var path = (await made.Content.ReadFromJsonAsync<JsonElement>(token)).GetProperty("inbound_path").GetString()!;
 
-            using var refused = await client.PostAsync(path, new StringContent("{}"), token);
-            await process.StopAsync();
+        using var refused = await client.PostAsync(path, new StringContent("{}"), token);
+        await process.StopAsync();
 
-            Assert.Equal(HttpStatusCode.Unauthorized, refused.StatusCode);
-            Assert.Contains("/in/{token}", process.Output, StringComparison.Ordinal);
-            Assert.DoesNotContain(path["/in/".Length..], process.Output, StringComparison.Ordinal);
-        }
-        finally
+        Assert.Equal(HttpStatusCode.Unauthorized, refused.StatusCode);
+        Assert.Contains("/in/{token}", process.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain(path["/in/".Length..], process.Output, StringComparison.Ordinal);
+    }
+
+    /// <summary>A process on the database of a service that has stopped.</summary>
+    private ServiceProcess On(OwnService own, (string Name, string Value)? setting = null, bool isHeard = true)
+    {
+        var environment = new Dictionary<string, string> { ["Bellhop__KeyRing"] = service.Settings.KeyRing };
+        if (setting is { } one)
         {
-            Directory.Delete(state, recursive: true);
+            environment[one.Name] = one.Value;
         }
+
+        return new ServiceProcess(_state, own.OwnerConnectionString, environment) { IsHeard = isHeard };
     }
 }

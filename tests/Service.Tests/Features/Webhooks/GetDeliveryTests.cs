@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text;
+using Bellhop.Features.Webhooks;
 using Bellhop.Tests.Support;
 using Microsoft.AspNetCore.Http;
 using Xunit;
@@ -76,5 +77,26 @@ public sealed class GetDeliveryTests(ServiceFixture service)
         using var answer = await other.Http.GetAsync($"/v1/deliveries/{id}", Token);
 
         Assert.Equal(HttpStatusCode.NotFound, answer.StatusCode);
+    }
+
+    [Fact]
+    public async Task What_is_committed_while_it_reads_does_not_show_by_half()
+    {
+        var (during, after) = await MidRead.AskAsync(
+            service,
+            id => new GetDelivery.Query(id),
+            "delivery_attempts",
+            """
+            INSERT INTO deliveries (project_id, id, event_id, endpoint_id, state, created_at)
+            VALUES (@ProjectId, @Id, @Id, @Id, 'sending', now())
+            """,
+            """
+            UPDATE deliveries SET attempts = 1 WHERE project_id = @ProjectId AND id = @Id;
+            INSERT INTO delivery_attempts (project_id, delivery_id, attempt, at) VALUES (@ProjectId, @Id, 1, now())
+            """
+        );
+
+        Assert.Equal((0, 0), (during.Attempt, during.Attempts.Count));
+        Assert.Equal((1, 1), (after.Attempt, after.Attempts.Count));
     }
 }
