@@ -11,6 +11,7 @@ public static class Problems
     );
     public static readonly ProblemCode UnknownParameter = new(400, "unknown_parameter", "Unknown query parameter");
     public static readonly ProblemCode InvalidParameter = new(400, "invalid_parameter", "A parameter is not valid");
+    public static readonly ProblemCode InvalidHeader = new(400, "invalid_header", "A header is not valid");
     public static readonly ProblemCode CursorMismatch = new(400, "cursor_mismatch", "The cursor does not fit");
     public static readonly ProblemCode Unauthenticated = new(401, "unauthenticated", "Authentication is required");
     public static readonly ProblemCode Forbidden = new(403, "forbidden", "The caller may not do this");
@@ -18,6 +19,16 @@ public static class Problems
     public static readonly ProblemCode MethodNotAllowed = new(405, "method_not_allowed", "Method not allowed");
     public static readonly ProblemCode NotAcceptable = new(406, "not_acceptable", "Not acceptable");
     public static readonly ProblemCode NameTaken = new(409, "name_taken", "The name is taken");
+    public static readonly ProblemCode IdempotencyInProgress = new(
+        409,
+        "idempotency_in_progress",
+        "The same request is still being worked on"
+    );
+    public static readonly ProblemCode PreconditionFailed = new(
+        412,
+        "precondition_failed",
+        "The resource is not as the caller saw it"
+    );
     public static readonly ProblemCode TooLarge = new(413, "too_large", "The request is too large");
     public static readonly ProblemCode UnsupportedMediaType = new(
         415,
@@ -25,6 +36,16 @@ public static class Problems
         "Unsupported media type"
     );
     public static readonly ProblemCode Invalid = new(422, "invalid", "The request is not valid");
+    public static readonly ProblemCode IdempotencyKeyReused = new(
+        422,
+        "idempotency_key_reused",
+        "The key was used for another request"
+    );
+    public static readonly ProblemCode PreconditionRequired = new(
+        428,
+        "precondition_required",
+        "A precondition is required"
+    );
     public static readonly ProblemCode InternalError = new(500, "internal_error", "Internal error");
     public static readonly ProblemCode Busy = new(503, "busy", "The service is busy");
     public static readonly ProblemCode StorageUnavailable = new(
