@@ -8,9 +8,11 @@ using Npgsql;
 
 namespace Bellhop.Features.Automations;
 
-/// <summary>Lists the automations of a project, the oldest first.</summary>
+/// <summary>Lists the automations of a project, the newest first.</summary>
 public static class ListAutomations
 {
+    private static readonly string[] States = ["active", "disabled"];
+
     public sealed class Endpoint : ICarterModule
     {
         public void AddRoutes(IEndpointRouteBuilder app) =>
@@ -18,7 +20,7 @@ public static class ListAutomations
                 .RequirePermission(Permissions.AutomationsRead)
                 .WithName(nameof(ListAutomations))
                 .WithTags("Automations")
-                .WithPaging("state")
+                .WithPagingByTime("created_at", new ListFilter("state", States))
                 .Produces<Page<Response>>()
                 .ProducesProblem(StatusCodes.Status400BadRequest);
 
@@ -56,38 +58,47 @@ public static class ListAutomations
     {
         public async Task<Result<Page<Response>>> Handle(Query request, CancellationToken cancellationToken)
         {
-            if (request.State is not (null or "active" or "disabled"))
-            {
-                return AutomationProblems.NoState(["active", "disabled"]);
-            }
-
             await using var connection = await database.OpenConnectionAsync(cancellationToken);
             var rows = await connection.QueryAsync<Response>(
-                Sql.List.With(
-                    new
-                    {
-                        caller.ProjectId,
-                        request.State,
-                        After = request.Page.AfterId,
-                        Limit = request.Page.Limit + 1,
-                    },
-                    cancellationToken
-                )
+                Choose(request)
+                    .With(
+                        new
+                        {
+                            caller.ProjectId,
+                            request.State,
+                            request.Page.From,
+                            request.Page.Until,
+                            request.Page.Take,
+                        },
+                        cancellationToken
+                    )
             );
             return request.Page.ToPage(rows.AsList(), row => row.Id);
         }
+
+        private static string Choose(Query request) =>
+            request.State is null
+                ? request.Page.OldestFirst
+                    ? Sql.AllFromOldest
+                    : Sql.All
+                : request.Page.OldestFirst
+                    ? Sql.InStateFromOldest
+                    : Sql.InState;
     }
 
     private static class Sql
     {
-        public const string List = """
+        public const string All = Rows + ListOrder.NewestFirst;
+        public const string AllFromOldest = Rows + ListOrder.OldestFirst;
+        public const string InState = RowsInState + ListOrder.NewestFirst;
+        public const string InStateFromOldest = RowsInState + ListOrder.OldestFirst;
+
+        private const string Rows = """
             SELECT id, name, active_version AS version, state, created_at, updated_at
             FROM automations
-            WHERE project_id = @ProjectId AND deleted_at IS NULL
-                AND (@State::text IS NULL OR state = @State)
-                AND (@After::uuid IS NULL OR id > @After)
-            ORDER BY id
-            LIMIT @Limit
+            WHERE project_id = @ProjectId AND id >= @From AND id < @Until AND deleted_at IS NULL
             """;
+
+        private const string RowsInState = Rows + " AND state = @State";
     }
 }

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 
-namespace Bellhop.Features.Events;
+namespace Bellhop.Infrastructure.Http;
 
 /// <summary>Times on the wire.</summary>
 public static partial class Rfc3339
