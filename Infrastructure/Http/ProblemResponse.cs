@@ -9,6 +9,19 @@ public sealed class ProblemResponse(Problem problem) : IResult
 {
     public const string ContentType = "application/problem+json";
 
+    /// <summary>What is written of a problem of this request.</summary>
+    public static ProblemBody Body(HttpContext http, Problem problem) =>
+        new(
+            $"urn:bellhop:problem:{problem.Kind.Code}",
+            problem.Kind.Title,
+            problem.Kind.Status,
+            problem.Detail,
+            http.Request.Path,
+            problem.Kind.Code,
+            http.TraceIdentifier,
+            problem.Errors.Count == 0 ? null : problem.Errors
+        );
+
     public Task ExecuteAsync(HttpContext httpContext)
     {
         var response = httpContext.Response;
@@ -24,16 +37,7 @@ public sealed class ProblemResponse(Problem problem) : IResult
             response.Headers[name] = value;
         }
 
-        var body = new ProblemBody(
-            $"urn:bellhop:problem:{problem.Kind.Code}",
-            problem.Kind.Title,
-            problem.Kind.Status,
-            problem.Detail,
-            httpContext.Request.Path,
-            problem.Kind.Code,
-            httpContext.TraceIdentifier,
-            problem.Errors.Count == 0 ? null : problem.Errors
-        );
+        var body = Body(httpContext, problem);
         return HttpMethods.IsHead(httpContext.Request.Method)
             ? Task.CompletedTask
             : JsonSerializer.SerializeAsync(response.Body, body, JsonRules.Options, httpContext.RequestAborted);
