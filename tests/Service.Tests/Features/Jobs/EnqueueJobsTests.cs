@@ -125,7 +125,7 @@ public sealed class EnqueueJobsTests(ServiceFixture service)
         return
         [
             .. await connection.QueryAsync<Guid>(
-                "SELECT id FROM jobs WHERE project_id = @Id ORDER BY id",
+                "SELECT id FROM jobs WHERE project_id = @Id ORDER BY seq",
                 new { project.Id }
             ),
         ];
