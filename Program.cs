@@ -52,7 +52,7 @@ public sealed class Program
 
     private static void AddFeatures(IServiceCollection services, Settings settings) =>
         services
-            .AddOutgoing(settings.OutgoingAllowNetworks)
+            .AddOutgoing(settings.OutgoingAllowNetworks, settings.DatabaseHosts)
             .AddApiKeys()
             .AddSecrets()
             .AddOutsideConnections()
