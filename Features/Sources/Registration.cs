@@ -4,6 +4,7 @@ internal static class Registration
 {
     public static IServiceCollection AddSources(this IServiceCollection services)
     {
+        services.AddSingleton(SourceCache.Sealed);
         services.AddSingleton<SourceCache>();
         services.AddSingleton<Rejections>();
         services.AddHostedService(provider => provider.GetRequiredService<Rejections>());

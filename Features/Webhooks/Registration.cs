@@ -6,6 +6,7 @@ internal static class Registration
 {
     public static IServiceCollection AddWebhooks(this IServiceCollection services)
     {
+        services.AddSingleton(EndpointSecret.Sealed);
         services.AddSingleton<SenderJobs>();
         services.AddSingleton<SenderSignals>();
         services.AddSingleton<DeliveryLedger>();

@@ -7,16 +7,16 @@ namespace Bellhop.Infrastructure.Http;
 /// <remarks>A name is never shaped like an id, so that a path may hold either (<see cref="NameOrId"/>).</remarks>
 public static partial class Slug
 {
+    /// <summary>The rule in words.</summary>
+    public const string Form =
+        "A name is 1 to 63 lower-case letters, digits and hyphens, no hyphen first or last, and not shaped like an id.";
+
     public static bool IsSound(string? name) =>
         name is not null && Shape().IsMatch(name) && !Guid.TryParseExact(name, "D", out _);
 
     /// <summary>The rule for validators.</summary>
     public static IRuleBuilderOptions<T, string> IsSlug<T>(this IRuleBuilder<T, string> rule) =>
-        rule.Must(name => IsSound(name))
-            .WithErrorCode("invalid_name")
-            .WithMessage(
-                "A name is 1 to 63 lower-case letters, digits and hyphens, no hyphen first or last, and not shaped like an id."
-            );
+        rule.Must(name => IsSound(name)).WithErrorCode("invalid_name").WithMessage(Form);
 
     [GeneratedRegex(@"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\z")]
     private static partial Regex Shape();
