@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
@@ -8,7 +9,10 @@ namespace Bellhop.Infrastructure.Http;
 
 /// <summary>One page of a list.</summary>
 /// <param name="NextCursor">Give it as <c>cursor</c> to get what follows; null on the last page.</param>
-public sealed record Page<T>(IReadOnlyList<T> Items, string? NextCursor);
+public sealed record Page<T>(
+    [property: MaxLength(PageRequest.MaxLimit)] IReadOnlyList<T> Items,
+    [property: MaxLength(CursorSigner.MaxLength)] string? NextCursor
+);
 
 /// <summary>What a list was asked for: <c>limit</c>, where to go on, and the filters the route knows.</summary>
 /// <remarks>
