@@ -60,7 +60,7 @@ internal sealed class ActiveAutomations(IReadOnlyList<ActiveAutomation> automati
             FROM automations a
             JOIN automation_versions v
                 ON v.project_id = a.project_id AND v.automation_id = a.id AND v.version = a.active_version
-            WHERE a.project_id = @ProjectId AND a.state = 'active'
+            WHERE a.project_id = @ProjectId AND a.state = 'active' AND a.deleted_at IS NULL
             ORDER BY a.name
             """;
     }

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Bellhop.Infrastructure.Http;
+using Bellhop.Infrastructure.Http.Resources;
 
 namespace Bellhop.Features.Automations;
 
@@ -16,8 +17,10 @@ public sealed record AutomationDocument(
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? If,
     IReadOnlyList<StepDocument>? Steps,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] bool? Enabled
-)
+) : INamedDocument<AutomationDocument>
 {
+    public AutomationDocument Named(string name) => this with { Name = name };
+
     public static AutomationDocument Read(string json) =>
         JsonSerializer.Deserialize<AutomationDocument>(json, JsonRules.Options)!;
 

@@ -10,12 +10,6 @@ public static class AutomationProblems
     public static Problem NoAutomation(NameOrId automation) =>
         Problems.NotFound.Because($"There is no automation {automation} in this project.");
 
-    public static Problem NameTaken(string name) =>
-        Problems.NameTaken.Because(
-            $"There is an automation named {name}; PUT makes its next version.",
-            FieldError.At("/name", "name_taken", "The name is taken.")
-        );
-
     public static Problem NoState(IReadOnlyList<string> states)
     {
         var message = $"One of {string.Join(", ", states)}.";

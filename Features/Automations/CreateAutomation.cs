@@ -1,5 +1,6 @@
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Http;
+using Bellhop.Infrastructure.Http.Resources;
 using Carter;
 using MediatR;
 
@@ -31,7 +32,7 @@ public static class CreateAutomation
         )
         {
             var result = await mediator.Send(new Command(body.Value), cancellationToken);
-            return result.ToHttp(saved => TypedResults.Json(saved, statusCode: StatusCodes.Status201Created));
+            return result.ToResource(StatusCodes.Status201Created, saved => $"/v1/automations/{saved.Id}");
         }
     }
 

@@ -1,6 +1,7 @@
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Http;
+using Bellhop.Infrastructure.Http.Resources;
 using Carter;
 using Dapper;
 using MediatR;
@@ -14,7 +15,7 @@ public static class GetAutomation
     public sealed class Endpoint : ICarterModule
     {
         public void AddRoutes(IEndpointRouteBuilder app) =>
-            app.MapGet("/v1/automations/{automation}", Get)
+            app.MapGet("/v1/automations/{id}", Get)
                 .RequirePermission(Permissions.AutomationsRead)
                 .WithName(nameof(GetAutomation))
                 .WithTags("Automations")
@@ -22,14 +23,10 @@ public static class GetAutomation
                 .ProducesProblem(StatusCodes.Status404NotFound);
 
         /// <summary>Get an automation</summary>
-        public static async Task<IResult> Get(
-            string automation,
-            IMediator mediator,
-            CancellationToken cancellationToken
-        )
+        public static async Task<IResult> Get(string id, IMediator mediator, CancellationToken cancellationToken)
         {
-            var result = await mediator.Send(new Query(NameOrId.Parse(automation)), cancellationToken);
-            return result.ToHttp(found => TypedResults.Ok(found));
+            var result = await mediator.Send(new Query(NameOrId.Parse(id)), cancellationToken);
+            return result.ToResource();
         }
     }
 
@@ -44,7 +41,10 @@ public static class GetAutomation
         DateTime CreatedAt,
         DateTime UpdatedAt,
         AutomationDocument Definition
-    );
+    ) : IRevised
+    {
+        int IRevised.Revision => Version;
+    }
 
     internal sealed class Handler(NpgsqlDataSource database, Caller caller) : IRequestHandler<Query, Result<Response>>
     {
@@ -87,7 +87,7 @@ public static class GetAutomation
             FROM automations a
             JOIN automation_versions v
                 ON v.project_id = a.project_id AND v.automation_id = a.id AND v.version = a.active_version
-            WHERE a.project_id = @ProjectId AND (a.id = @Id::uuid OR a.name = @Name::text)
+            WHERE a.project_id = @ProjectId AND (a.id = @Id::uuid OR a.name = @Name::text) AND a.deleted_at IS NULL
             """;
     }
 }

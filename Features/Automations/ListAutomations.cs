@@ -83,7 +83,7 @@ public static class ListAutomations
         public const string List = """
             SELECT id, name, active_version AS version, state, created_at, updated_at
             FROM automations
-            WHERE project_id = @ProjectId
+            WHERE project_id = @ProjectId AND deleted_at IS NULL
                 AND (@State::text IS NULL OR state = @State)
                 AND (@After::uuid IS NULL OR id > @After)
             ORDER BY id

@@ -3,8 +3,8 @@ using Bellhop.Features.Jobs;
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Http;
+using Bellhop.Infrastructure.Http.Resources;
 using Dapper;
-using Npgsql;
 
 namespace Bellhop.Features.Automations;
 
@@ -17,7 +17,10 @@ public sealed record SavedAutomation(
     int Version,
     string State,
     IReadOnlyList<AutomationWarning> Warnings
-);
+) : IRevised
+{
+    int IRevised.Revision => Version;
+}
 
 /// <summary>Saves versions of automations.</summary>
 /// <remarks>
@@ -25,77 +28,129 @@ public sealed record SavedAutomation(
 /// begins after the answer is matched against what was saved. Runs keep the version they began with.
 /// </remarks>
 internal sealed class SavedAutomations(
-    NpgsqlDataSource database,
+    UnitOfWork works,
     RunRoute route,
     JobKinds kinds,
     Caller caller,
     TimeProvider clock
-)
+) : ConfigurationStore<AutomationDocument, SavedAutomation>(works, caller)
 {
-    /// <summary>Saves the first version; a name that is taken is refused.</summary>
-    public Task<Result<SavedAutomation>> CreateAsync(
-        AutomationDocument document,
-        CancellationToken cancellationToken
-    ) => SaveAsync(document, Sql.Create, cancellationToken);
+    protected override string Noun => "automation";
 
-    /// <summary>Saves the next version under the document's name, or the first one.</summary>
-    public Task<Result<SavedAutomation>> PutAsync(AutomationDocument document, CancellationToken cancellationToken) =>
-        SaveAsync(document, Sql.Put, cancellationToken);
-
-    private async Task<Result<SavedAutomation>> SaveAsync(
-        AutomationDocument document,
-        string sql,
+    protected override async Task<Stored<AutomationDocument, SavedAutomation>?> LockAsync(
+        Work work,
+        NameOrId which,
         CancellationToken cancellationToken
     )
     {
-        await using var connection = await database.OpenConnectionAsync(cancellationToken);
-        var targets = new JobTargets(kinds, await ReadQueuesAsync(connection, cancellationToken));
-        if (CompiledAutomation.Compile(document, targets).Problem is { } problem)
-        {
-            return problem;
-        }
-
-        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        var saved = await connection.QuerySingleOrDefaultAsync<Row>(
-            sql.With(
+        var row = await work.Connection.QuerySingleOrDefaultAsync<Row>(
+            Sql.Lock.With(
                 new
                 {
-                    caller.ProjectId,
-                    Id = Guid.CreateVersion7(clock.GetUtcNow()),
-                    document.Name,
-                    State = document.Enabled == false ? "disabled" : "active",
-                    Now = clock.GetUtcNow().UtcDateTime,
-                    Definition = document.ToJson(),
-                    caller.Actor,
+                    ProjectId,
+                    which.Id,
+                    which.Name,
                 },
                 cancellationToken
             )
         );
-        if (saved is null)
-        {
-            return AutomationProblems.NameTaken(document.Name!);
-        }
-
-        await RulesVersion.RaiseAsync(connection, caller.ProjectId, cancellationToken);
-        var active = await connection.QueryAsync<string>(Sql.Active.With(new { caller.ProjectId }, cancellationToken));
-        await transaction.CommitAsync(cancellationToken);
-        route.Forget(caller.ProjectId);
-        var warnings = CycleCheck.Of(saved.Name, [.. active.Select(AutomationDocument.Read)]);
-        return new SavedAutomation(saved.Id, saved.Name, saved.Version, saved.State, warnings);
+        return row is null
+            ? null
+            : new Stored<AutomationDocument, SavedAutomation>(
+                row.ToSaved(),
+                AutomationDocument.Read(row.Definition).Named(row.Name)
+            );
     }
 
-    private async Task<Dictionary<string, bool>> ReadQueuesAsync(
-        NpgsqlConnection connection,
+    protected override async ValueTask<Problem?> CheckAsync(
+        Work work,
+        AutomationDocument document,
+        Stored<AutomationDocument, SavedAutomation>? stored,
         CancellationToken cancellationToken
     )
     {
-        var queues = await connection.QueryAsync<(string Name, bool ServedHere)>(
-            Sql.Queues.With(new { caller.ProjectId }, cancellationToken)
+        var queues = await work.Connection.QueryAsync<(string Name, bool ServedHere)>(
+            Sql.Queues.With(new { ProjectId }, cancellationToken)
         );
-        return queues.ToDictionary(queue => queue.Name, queue => queue.ServedHere);
+        var targets = new JobTargets(kinds, queues.ToDictionary(queue => queue.Name, queue => queue.ServedHere));
+        return CompiledAutomation.Compile(document, targets).Problem;
     }
 
-    private sealed record Row(Guid Id, string Name, int Version, string State);
+    protected override async Task<SavedAutomation?> InsertAsync(
+        Work work,
+        AutomationDocument document,
+        CancellationToken cancellationToken
+    )
+    {
+        var row = await work.Connection.QuerySingleOrDefaultAsync<Row>(
+            Sql.Create.With(ToArguments(Guid.CreateVersion7(clock.GetUtcNow()), 1, document), cancellationToken)
+        );
+        return row?.ToSaved();
+    }
+
+    protected override async Task<SavedAutomation> UpdateAsync(
+        Work work,
+        Stored<AutomationDocument, SavedAutomation> stored,
+        AutomationDocument document,
+        CancellationToken cancellationToken
+    )
+    {
+        var row = await work.Connection.QuerySingleAsync<Row>(
+            Sql.Update.With(ToArguments(stored.View.Id, stored.View.Version, document), cancellationToken)
+        );
+        return row.ToSaved();
+    }
+
+    protected override async Task<Problem?> RemoveAsync(
+        Work work,
+        Stored<AutomationDocument, SavedAutomation> stored,
+        CancellationToken cancellationToken
+    )
+    {
+        await work.Connection.ExecuteAsync(
+            Sql.Delete.With(
+                new
+                {
+                    ProjectId,
+                    stored.View.Id,
+                    Now = clock.GetUtcNow().UtcDateTime,
+                },
+                cancellationToken
+            )
+        );
+        return null;
+    }
+
+    protected override async Task<SavedAutomation> FollowAsync(
+        Work work,
+        SavedAutomation view,
+        AutomationDocument document,
+        CancellationToken cancellationToken
+    )
+    {
+        await RulesVersion.RaiseAsync(work.Connection, ProjectId, cancellationToken);
+        work.AfterCommit(() => route.Forget(ProjectId));
+        var active = await work.Connection.QueryAsync<string>(Sql.Active.With(new { ProjectId }, cancellationToken));
+        return view with { Warnings = CycleCheck.Of(view.Name, [.. active.Select(AutomationDocument.Read)]) };
+    }
+
+    private object ToArguments(Guid id, int version, AutomationDocument document) =>
+        new
+        {
+            ProjectId,
+            Id = id,
+            Version = version,
+            document.Name,
+            State = document.Enabled == false ? "disabled" : "active",
+            Now = clock.GetUtcNow().UtcDateTime,
+            Definition = document.ToJson(),
+            Actor,
+        };
+
+    private sealed record Row(Guid Id, string Name, int Version, string State, string Definition)
+    {
+        public SavedAutomation ToSaved() => new(Id, Name, Version, State, []);
+    }
 
     private static class Sql
     {
@@ -105,35 +160,55 @@ internal sealed class SavedAutomations(
             WHERE project_id = @ProjectId
             """;
 
+        public const string Lock = """
+            SELECT a.id, a.name, a.active_version AS version, a.state, v.definition::text AS definition
+            FROM automations a
+            JOIN automation_versions v
+                ON v.project_id = a.project_id AND v.automation_id = a.id AND v.version = a.active_version
+            WHERE a.project_id = @ProjectId AND (a.id = @Id::uuid OR a.name = @Name::text) AND a.deleted_at IS NULL
+            FOR UPDATE OF a
+            """;
+
         public const string Create = """
             WITH saved AS (
                 INSERT INTO automations (project_id, id, name, active_version, state, created_at, updated_at)
-                VALUES (@ProjectId, @Id, @Name, 1, @State, @Now, @Now)
-                ON CONFLICT (project_id, name) DO NOTHING
+                VALUES (@ProjectId, @Id, @Name, @Version, @State, @Now, @Now)
+                ON CONFLICT (project_id, name) WHERE deleted_at IS NULL DO NOTHING
                 RETURNING id, name, active_version, state
             ),
             versioned AS (
                 INSERT INTO automation_versions (project_id, automation_id, version, definition, created_at, created_by)
                 SELECT @ProjectId, id, active_version, @Definition::json, @Now, @Actor
                 FROM saved
+                RETURNING definition
             )
-            SELECT id, name, active_version AS version, state FROM saved
+            SELECT s.id, s.name, s.active_version AS version, s.state, v.definition::text AS definition
+            FROM saved s
+            CROSS JOIN versioned v
             """;
 
-        public const string Put = """
+        public const string Update = """
             WITH saved AS (
-                INSERT INTO automations AS a (project_id, id, name, active_version, state, created_at, updated_at)
-                VALUES (@ProjectId, @Id, @Name, 1, @State, @Now, @Now)
-                ON CONFLICT (project_id, name) DO UPDATE
-                    SET active_version = a.active_version + 1, state = EXCLUDED.state, updated_at = EXCLUDED.updated_at
+                UPDATE automations
+                SET active_version = active_version + 1, state = @State, updated_at = @Now
+                WHERE project_id = @ProjectId AND id = @Id AND active_version = @Version
                 RETURNING id, name, active_version, state
             ),
             versioned AS (
                 INSERT INTO automation_versions (project_id, automation_id, version, definition, created_at, created_by)
                 SELECT @ProjectId, id, active_version, @Definition::json, @Now, @Actor
                 FROM saved
+                RETURNING definition
             )
-            SELECT id, name, active_version AS version, state FROM saved
+            SELECT s.id, s.name, s.active_version AS version, s.state, v.definition::text AS definition
+            FROM saved s
+            CROSS JOIN versioned v
+            """;
+
+        public const string Delete = """
+            UPDATE automations
+            SET deleted_at = @Now, state = 'disabled', updated_at = @Now
+            WHERE project_id = @ProjectId AND id = @Id
             """;
 
         public const string Active = """
@@ -141,7 +216,7 @@ internal sealed class SavedAutomations(
             FROM automations a
             JOIN automation_versions v
                 ON v.project_id = a.project_id AND v.automation_id = a.id AND v.version = a.active_version
-            WHERE a.project_id = @ProjectId AND a.state = 'active'
+            WHERE a.project_id = @ProjectId AND a.state = 'active' AND a.deleted_at IS NULL
             ORDER BY a.name
             """;
     }

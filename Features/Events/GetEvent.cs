@@ -1,6 +1,7 @@
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Http;
+using Bellhop.Infrastructure.Http.Resources;
 using Carter;
 using Dapper;
 using MediatR;
@@ -25,7 +26,7 @@ public static class GetEvent
         public static async Task<IResult> Get(Guid id, IMediator mediator, CancellationToken cancellationToken)
         {
             var result = await mediator.Send(new Query(id), cancellationToken);
-            return result.ToHttp(TypedResults.Ok);
+            return result.ToResource();
         }
     }
 

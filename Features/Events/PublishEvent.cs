@@ -5,6 +5,7 @@ using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Cli;
 using Bellhop.Infrastructure.Configuration;
 using Bellhop.Infrastructure.Http;
+using Bellhop.Infrastructure.Http.Idempotency;
 using Carter;
 using MediatR;
 
@@ -22,6 +23,7 @@ public static class PublishEvent
         public void AddRoutes(IEndpointRouteBuilder app) =>
             app.MapPost("/v1/events", Post)
                 .RequirePermission(Permissions.EventsPublish)
+                .WithoutIdempotencyKey()
                 .WithName(nameof(PublishEvent))
                 .WithTags("Events")
                 // any type: in binary mode the body is the data

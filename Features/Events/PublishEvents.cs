@@ -1,5 +1,6 @@
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Http;
+using Bellhop.Infrastructure.Http.Idempotency;
 using Carter;
 using MediatR;
 
@@ -16,6 +17,7 @@ public static class PublishEvents
         public void AddRoutes(IEndpointRouteBuilder app) =>
             app.MapPost("/v1/events/batch", Post)
                 .RequirePermission(Permissions.EventsPublish)
+                .WithoutIdempotencyKey()
                 .WithBodyLimit(MaxBytes)
                 .WithName(nameof(PublishEvents))
                 .WithTags("Events")

@@ -82,7 +82,7 @@ public static class EnqueueJob
     }
 
     internal sealed class Handler(
-        NpgsqlDataSource database,
+        UnitOfWork works,
         Caller caller,
         JobKinds kinds,
         QueueSignals signals,
@@ -100,20 +100,24 @@ public static class EnqueueJob
                 );
             }
 
-            await using var connection = await database.OpenConnectionAsync(cancellationToken);
-            if (!kinds.IsOpen(request.Kind) && await RefuseAsync(connection, request, cancellationToken) is { } problem)
+            await using var work = await works.OpenAsync(cancellationToken);
+            if (
+                !kinds.IsOpen(request.Kind)
+                && await RefuseAsync(work.Connection, request, cancellationToken) is { } problem
+            )
             {
                 return problem;
             }
 
             var job = ToJob(request, args);
-            var ids = await JobQueue.EnqueueAsync(connection, [job], cancellationToken);
+            var ids = await JobQueue.EnqueueAsync(work.Connection, [job], cancellationToken);
             if (ids.Count == 0)
             {
                 return UnknownQueue(request);
             }
 
-            signals.Raise();
+            work.AfterCommit(signals.Raise);
+            await work.CommitAsync(cancellationToken);
             return new Response(job.Id, JobState.Ready);
         }
 

@@ -1,12 +1,8 @@
 using Bellhop.Infrastructure.Auth;
-using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Http;
-using Bellhop.Infrastructure.Secrets;
+using Bellhop.Infrastructure.Http.Resources;
 using Carter;
-using Dapper;
-using FluentValidation;
 using MediatR;
-using Npgsql;
 
 namespace Bellhop.Features.Sources;
 
@@ -28,75 +24,21 @@ public static class CreateSource
 
         /// <summary>Create a source</summary>
         public static async Task<IResult> Post(
-            Body<Command> body,
+            Body<SourceDocument> body,
             IMediator mediator,
             CancellationToken cancellationToken
         )
         {
-            var result = await mediator.Send(body.Value, cancellationToken);
-            return result.ToHttp(source => TypedResults.Created($"/v1/sources/{source.Id}", source));
+            var result = await mediator.Send(new Command(body.Value), cancellationToken);
+            return result.ToResource(StatusCodes.Status201Created, source => $"/v1/sources/{source.Id}");
         }
     }
 
-    /// <param name="Name">1 to 63 lower-case letters, digits and hyphens; also the source of its events.</param>
-    /// <param name="Scheme">How the sender signs: <c>github</c> or <c>standard-webhooks</c>.</param>
-    /// <param name="Secret">What the sender signs with: 8 to 500 characters; of Standard Webhooks <c>whsec_…</c>.</param>
-    public sealed record Command(string Name, string Scheme, string Secret) : IRequest<Result<SourceView>>;
+    public sealed record Command(SourceDocument Document) : IRequest<Result<SourceView>>;
 
-    public sealed class Validator : AbstractValidator<Command>
+    internal sealed class Handler(SavedSources sources) : IRequestHandler<Command, Result<SourceView>>
     {
-        public Validator()
-        {
-            RuleFor(command => command.Name).IsSlug();
-            RuleFor(command => command.Scheme)
-                .Must(scheme => scheme is not null && WebhookScheme.All.ContainsKey(scheme))
-                .WithErrorCode("unknown_scheme")
-                .WithMessage($"Known are {string.Join(", ", WebhookScheme.All.Keys.Order())}.");
-            RuleFor(command => command.Secret)
-                .Must(
-                    (command, secret) =>
-                        secret is not null && WebhookScheme.All[command.Scheme].KeyOf(secret) is not null
-                )
-                .When(command => command.Scheme is not null && WebhookScheme.All.ContainsKey(command.Scheme))
-                .WithErrorCode("invalid_secret")
-                .WithMessage(command => $"A secret here is {WebhookScheme.All[command.Scheme].SecretForm}.");
-        }
-    }
-
-    internal sealed class Handler(NpgsqlDataSource database, SecretBox box, Caller caller, TimeProvider clock)
-        : IRequestHandler<Command, Result<SourceView>>
-    {
-        public async Task<Result<SourceView>> Handle(Command command, CancellationToken cancellationToken)
-        {
-            var now = clock.GetUtcNow();
-            var id = Guid.CreateVersion7(now);
-            await using var connection = await database.OpenConnectionAsync(cancellationToken);
-            var source = await connection.QuerySingleOrDefaultAsync<SourceView>(
-                Sql.Insert.With(
-                    new
-                    {
-                        caller.ProjectId,
-                        Id = id,
-                        command.Name,
-                        command.Scheme,
-                        Token = Base62.Random(SourceCache.TokenLength),
-                        Secrets = new[] { box.Seal(command.Secret, SourceCache.PlaceOf(caller.ProjectId, id)) },
-                        Now = now.UtcDateTime,
-                    },
-                    cancellationToken
-                )
-            );
-            return source is null ? Problems.NameTaken.Because($"There is a source {command.Name} already.") : source;
-        }
-    }
-
-    private static class Sql
-    {
-        public const string Insert = """
-            INSERT INTO sources (project_id, id, name, scheme, token, secrets, created_at)
-            VALUES (@ProjectId, @Id, @Name, @Scheme, @Token, @Secrets, @Now)
-            ON CONFLICT ON CONSTRAINT sources_name_taken DO NOTHING
-            RETURNING id, name, scheme, '/in/' || token AS inbound_path, created_at
-            """;
+        public Task<Result<SourceView>> Handle(Command request, CancellationToken cancellationToken) =>
+            sources.CreateAsync(request.Document, cancellationToken);
     }
 }

@@ -1,6 +1,7 @@
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Http;
+using Bellhop.Infrastructure.Http.Resources;
 using Carter;
 using Dapper;
 using MediatR;
@@ -25,7 +26,7 @@ public static class GetSource
         public static async Task<IResult> Get(string id, IMediator mediator, CancellationToken cancellationToken)
         {
             var result = await mediator.Send(new Query(NameOrId.Parse(id)), cancellationToken);
-            return result.ToHttp(TypedResults.Ok);
+            return result.ToResource();
         }
     }
 
@@ -54,9 +55,9 @@ public static class GetSource
     private static class Sql
     {
         public const string Find = """
-            SELECT id, name, scheme, '/in/' || token AS inbound_path, created_at
+            SELECT id, name, scheme, '/in/' || token AS inbound_path, revision, created_at, updated_at
             FROM sources
-            WHERE project_id = @ProjectId AND (id = @Id::uuid OR name = @Name::text)
+            WHERE project_id = @ProjectId AND (id = @Id::uuid OR name = @Name::text) AND deleted_at IS NULL
             """;
     }
 }

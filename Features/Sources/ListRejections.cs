@@ -80,7 +80,7 @@ public static class ListRejections
     private static class Sql
     {
         public const string FindSource = """
-            SELECT id FROM sources WHERE project_id = @ProjectId AND (id = @Id::uuid OR name = @Name::text)
+            SELECT id FROM sources WHERE project_id = @ProjectId AND (id = @Id::uuid OR name = @Name::text) AND deleted_at IS NULL
             """;
 
         public const string List = """

@@ -54,9 +54,9 @@ public static class ListSources
     private static class Sql
     {
         public const string List = """
-            SELECT id, name, scheme, '/in/' || token AS inbound_path, created_at
+            SELECT id, name, scheme, '/in/' || token AS inbound_path, revision, created_at, updated_at
             FROM sources
-            WHERE project_id = @ProjectId AND id < @Before
+            WHERE project_id = @ProjectId AND id < @Before AND deleted_at IS NULL
             ORDER BY id DESC
             LIMIT @Take
             """;

@@ -7,6 +7,8 @@ internal static class Registration
         services.AddSingleton<SourceCache>();
         services.AddSingleton<Rejections>();
         services.AddHostedService(provider => provider.GetRequiredService<Rejections>());
+        services.AddScoped<SavedSources>();
+        services.AddSingleton<SourceRules>();
         return services;
     }
 }

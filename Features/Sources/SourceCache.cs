@@ -12,6 +12,8 @@ public sealed class SourceCache(NpgsqlDataSource database, SecretBox box, TimePr
 {
     public const int TokenLength = 43; // 256 bits in base 62
 
+    private const string InboundPrefix = "/in/";
+
     private static readonly TimeSpan MaxAge = TimeSpan.FromSeconds(5);
 
     // written by the request that found nothing young enough; a race costs one more look-up
@@ -35,6 +37,9 @@ public sealed class SourceCache(NpgsqlDataSource database, SecretBox box, TimePr
         _found[token] = (source, readAt);
         return source;
     }
+
+    /// <summary>Lets the next request see what was just saved.</summary>
+    internal void Forget(string inboundPath) => _found.TryRemove(inboundPath[InboundPrefix.Length..], out _);
 
     /// <summary>Where the secrets of a source are sealed to.</summary>
     internal static AssociatedData PlaceOf(Guid projectId, Guid id) => new(projectId, "sources", "secrets", $"{id}");
@@ -84,6 +89,7 @@ public sealed class SourceCache(NpgsqlDataSource database, SecretBox box, TimePr
     private static class Sql
     {
         // before the project is known
-        public const string Find = "SELECT project_id, id, name, scheme, secrets FROM sources WHERE token = @Token";
+        public const string Find =
+            "SELECT project_id, id, name, scheme, secrets FROM sources WHERE token = @Token AND deleted_at IS NULL";
     }
 }

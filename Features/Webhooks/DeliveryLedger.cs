@@ -357,7 +357,14 @@ internal sealed class DeliveryLedger(NpgsqlDataSource database, SecretBox box, T
 
         public const string Disable = """
             UPDATE deliveries
-            SET state = 'disabled', next_attempt_at = NULL, finished_at = now(), sender_job = NULL, sender_claim = NULL
+            SET state = CASE
+                    WHEN EXISTS (
+                        SELECT FROM webhook_endpoints
+                        WHERE project_id = @ProjectId AND id = @EndpointId AND deleted_at IS NULL
+                    ) THEN 'disabled'
+                    ELSE 'canceled'
+                END,
+                next_attempt_at = NULL, finished_at = now(), sender_job = NULL, sender_claim = NULL
             WHERE project_id = @ProjectId AND endpoint_id = @EndpointId
                 AND id >= @Floor AND state IN ('pending', 'sending')
             """;

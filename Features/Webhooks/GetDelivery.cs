@@ -2,6 +2,7 @@ using System.Text;
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Http;
+using Bellhop.Infrastructure.Http.Resources;
 using Carter;
 using Dapper;
 using MediatR;
@@ -26,7 +27,7 @@ public static class GetDelivery
         public static async Task<IResult> Get(Guid id, IMediator mediator, CancellationToken cancellationToken)
         {
             var result = await mediator.Send(new Query(id), cancellationToken);
-            return result.ToHttp(TypedResults.Ok);
+            return result.ToResource();
         }
     }
 

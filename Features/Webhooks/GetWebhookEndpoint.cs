@@ -1,6 +1,7 @@
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Http;
+using Bellhop.Infrastructure.Http.Resources;
 using Carter;
 using Dapper;
 using MediatR;
@@ -25,7 +26,7 @@ public static class GetWebhookEndpoint
         public static async Task<IResult> Get(string id, IMediator mediator, CancellationToken cancellationToken)
         {
             var result = await mediator.Send(new Query(NameOrId.Parse(id)), cancellationToken);
-            return result.ToHttp(TypedResults.Ok);
+            return result.ToResource();
         }
     }
 
@@ -55,9 +56,9 @@ public static class GetWebhookEndpoint
     private static class Sql
     {
         public const string Find = """
-            SELECT id, name, url, event_types, state, retry::text AS retry, concurrency, created_at
+            SELECT id, name, url, event_types, state, retry::text AS retry, concurrency, revision, created_at, updated_at
             FROM webhook_endpoints
-            WHERE project_id = @ProjectId AND (id = @Id::uuid OR name = @Name::text)
+            WHERE project_id = @ProjectId AND (id = @Id::uuid OR name = @Name::text) AND deleted_at IS NULL
             """;
     }
 }

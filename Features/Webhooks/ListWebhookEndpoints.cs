@@ -55,9 +55,9 @@ public static class ListWebhookEndpoints
     private static class Sql
     {
         public const string List = """
-            SELECT id, name, url, event_types, state, retry::text AS retry, concurrency, created_at
+            SELECT id, name, url, event_types, state, retry::text AS retry, concurrency, revision, created_at, updated_at
             FROM webhook_endpoints
-            WHERE project_id = @ProjectId AND id < @Before
+            WHERE project_id = @ProjectId AND id < @Before AND deleted_at IS NULL
             ORDER BY id DESC
             LIMIT @Take
             """;

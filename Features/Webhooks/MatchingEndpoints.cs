@@ -102,7 +102,7 @@ internal sealed class MatchingEndpoints(NpgsqlDataSource database, SenderSignals
         public const string Load = """
             SELECT id, event_types, state = 'active' AS is_active
             FROM webhook_endpoints
-            WHERE project_id = @ProjectId
+            WHERE project_id = @ProjectId AND deleted_at IS NULL
             ORDER BY id
             """;
 

@@ -39,6 +39,7 @@ public static class MeasureEndpoints
             SELECT count(*) FILTER (WHERE state = 'active') AS active,
                 count(*) FILTER (WHERE state = 'disabled') AS disabled
             FROM webhook_endpoints
+            WHERE deleted_at IS NULL
             """;
     }
 }

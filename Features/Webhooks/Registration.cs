@@ -10,6 +10,8 @@ internal static class Registration
         services.AddSingleton<SenderSignals>();
         services.AddSingleton<DeliveryLedger>();
         services.AddSingleton<IEventRoute, MatchingEndpoints>();
+        services.AddScoped<SavedEndpoints>();
+        services.AddSingleton<EndpointRules>();
         return services;
     }
 }

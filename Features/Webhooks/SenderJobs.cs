@@ -104,7 +104,8 @@ internal sealed class SenderJobs(
                 FROM deliveries d
                 WHERE d.project_id = e.project_id AND d.endpoint_id = e.id
                     AND d.id >= @Floor
-                    AND d.state IN ('pending', 'sending') AND d.next_attempt_at <= now()
+                    AND d.state IN ('pending', 'sending')
+                    AND (d.next_attempt_at <= now() OR e.state <> 'active') -- a sender ends what is not to be sent any more
                 LIMIT 1
             ) AS due
             WHERE (@ProjectId::uuid IS NULL OR e.project_id = @ProjectId)

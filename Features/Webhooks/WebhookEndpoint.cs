@@ -1,13 +1,16 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Bellhop.Features.Jobs;
 using Bellhop.Infrastructure.Http;
+using Bellhop.Infrastructure.Http.Resources;
 
 namespace Bellhop.Features.Webhooks;
 
-/// <summary>A customer's URL that signed webhooks go out to, as it is shown: without its secret.</summary>
+/// <summary>A customer's URL that signed webhooks go out to, as it is shown.</summary>
 /// <param name="State"><c>active</c>, or <c>disabled</c>: events that match make deliveries that are never sent.</param>
 /// <param name="Retry">When a failed attempt is repeated.</param>
 /// <param name="Concurrency">How many requests are open to it at once, 1–100.</param>
+/// <param name="Revision">1, and one more with each change.</param>
 public sealed record WebhookEndpoint(
     Guid Id,
     string Name,
@@ -16,12 +19,20 @@ public sealed record WebhookEndpoint(
     string State,
     RetryPolicy Retry,
     short Concurrency,
-    DateTime CreatedAt
-)
+    int Revision,
+    DateTime CreatedAt,
+    DateTime UpdatedAt
+) : IRevised
 {
     public const string Active = "active";
 
+    public const string Disabled = "disabled";
+
     public const short DefaultConcurrency = 10;
+
+    /// <summary>What its webhooks are signed with; shown in the answer that made the endpoint, and never again.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Secret { get; init; }
 }
 
 /// <summary>An endpoint's row. Not by constructor: Dapper cannot give an array to one.</summary>
@@ -41,10 +52,24 @@ internal sealed record EndpointRow
 
     public required short Concurrency { get; init; }
 
+    public required int Revision { get; init; }
+
     public required DateTime CreatedAt { get; init; }
 
+    public required DateTime UpdatedAt { get; init; }
+
     public WebhookEndpoint ToEndpoint() =>
-        new(Id, Name, Url, EventTypes, State, RetrySchedule.Read(Retry), Concurrency, CreatedAt);
+        new(Id, Name, Url, EventTypes, State, RetrySchedule.Read(Retry), Concurrency, Revision, CreatedAt, UpdatedAt);
+
+    public EndpointDocument ToDocument() =>
+        new(
+            Name,
+            Url,
+            EventTypes,
+            State == WebhookEndpoint.Active,
+            Retry is null ? null : RetrySchedule.Read(Retry),
+            Concurrency
+        );
 }
 
 /// <summary>When deliveries are repeated.</summary>

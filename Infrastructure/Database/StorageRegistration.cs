@@ -12,6 +12,7 @@ public static class StorageRegistration
             .AddSingleton(_ => opening.GetAwaiter().GetResult())
             .AddSingleton(provider => provider.GetRequiredService<Storage>().Databases)
             .AddSingleton(provider => provider.GetRequiredService<Databases>().Main)
+            .AddScoped<UnitOfWork>()
             .AddHostedService<ClusterWatch>()
             .AddNotifications()
             .AddSingleton(provider => provider.GetRequiredService<Storage>().KeyRing)

@@ -44,8 +44,22 @@ public static partial class RequestBody
     public static TBuilder WithBodyLimit<TBuilder>(this TBuilder builder, int bytes)
         where TBuilder : IEndpointConventionBuilder => builder.WithMetadata(new BodyLimit(bytes));
 
-    /// <summary>The raw bytes. Over the route's limit: 413, without reading on.</summary>
+    /// <summary>The raw bytes; the same ones when asked again. Over the route's limit: 413, without reading on.</summary>
     public static async Task<byte[]> ReadAsync(HttpContext context)
+    {
+        if (context.Features.Get<ReadBody>() is { } read)
+        {
+            return read.Bytes;
+        }
+
+        var bytes = await ReadOnceAsync(context);
+        context.Features.Set(new ReadBody(bytes));
+        return bytes;
+    }
+
+    private sealed record ReadBody(byte[] Bytes);
+
+    private static async Task<byte[]> ReadOnceAsync(HttpContext context)
     {
         RefuseEncodings(context.Request);
         var limit = context.GetEndpoint()?.Metadata.GetMetadata<BodyLimit>()?.Bytes ?? BodyLimit.Default;

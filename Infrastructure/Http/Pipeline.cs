@@ -1,4 +1,5 @@
 using Bellhop.Infrastructure.Configuration;
+using Bellhop.Infrastructure.Http.Idempotency;
 using Microsoft.AspNetCore.HttpOverrides;
 
 namespace Bellhop.Infrastructure.Http;
@@ -9,6 +10,7 @@ public static class Pipeline
     public static IServiceCollection AddPipeline(this IServiceCollection services, Settings settings)
     {
         services.AddRouting();
+        services.AddScoped<KeptAnswers>();
         services.AddExceptionHandler<ExceptionProblems>();
         services.ConfigureHttpJsonOptions(options => JsonRules.Configure(options.SerializerOptions));
         services.Configure<RouteHandlerOptions>(options => options.ThrowOnBadRequest = true);
@@ -55,6 +57,7 @@ public static class Pipeline
         app.Use(Doors.UseAsync);
         app.UseAuthentication();
         app.UseAuthorization();
+        app.Use(IdempotentRequests.UseAsync);
         return app;
     }
 }

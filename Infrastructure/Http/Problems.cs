@@ -33,6 +33,13 @@ public static class Problems
             FieldError.InParameter("cursor", "cursor_mismatch", "Use next_cursor of the page before, with the same filters.")
         ),
     };
+    public static readonly ProblemCode InvalidHeader = new(400, "invalid_header", "A header is not valid")
+    {
+        Example = new(
+            "Idempotency-Key: Give it once.",
+            FieldError.InHeader("Idempotency-Key", "invalid", "Give it once.")
+        ),
+    };
     public static readonly ProblemCode Unauthenticated = new(401, "unauthenticated", "Authentication is required")
     {
         Example = new("Send an API key as Authorization: Bearer bh_…"),
@@ -45,6 +52,32 @@ public static class Problems
     public static readonly ProblemCode MethodNotAllowed = new(405, "method_not_allowed", "Method not allowed");
     public static readonly ProblemCode NotAcceptable = new(406, "not_acceptable", "Not acceptable");
     public static readonly ProblemCode NameTaken = new(409, "name_taken", "The name is taken");
+    public static readonly ProblemCode IdempotencyInProgress = new(
+        409,
+        "idempotency_in_progress",
+        "The same request is still being worked on"
+    )
+    {
+        Example = new(
+            "A request with this key is being worked on; repeat it in a moment.",
+            FieldError.InHeader(
+                "Idempotency-Key",
+                "in_progress",
+                "A request with this key is being worked on; repeat it in a moment."
+            )
+        ),
+    };
+    public static readonly ProblemCode PreconditionFailed = new(
+        412,
+        "precondition_failed",
+        "The resource is not as the caller saw it"
+    )
+    {
+        Example = new(
+            "It was changed since; read it again.",
+            FieldError.InHeader("If-Match", "no_match", "It was changed since; read it again.")
+        ),
+    };
     public static readonly ProblemCode TooLarge = new(413, "too_large", "The request is too large")
     {
         Example = new(
@@ -68,6 +101,32 @@ public static class Problems
         Example = new(
             "priority must be from 1 to 4.",
             FieldError.At("/priority", "out_of_range", "priority must be from 1 to 4.")
+        ),
+    };
+    public static readonly ProblemCode IdempotencyKeyReused = new(
+        422,
+        "idempotency_key_reused",
+        "The key was used for another request"
+    )
+    {
+        Example = new(
+            "The key was used for a request with another body or query; take a new key.",
+            FieldError.InHeader(
+                "Idempotency-Key",
+                "reused",
+                "The key was used for a request with another body or query; take a new key."
+            )
+        ),
+    };
+    public static readonly ProblemCode PreconditionRequired = new(
+        428,
+        "precondition_required",
+        "A precondition is required"
+    )
+    {
+        Example = new(
+            "Send If-Match with the ETag of the state you saw, so that nobody's change is overwritten.",
+            FieldError.InHeader("If-Match", "required", "Send If-Match with the ETag of the state you saw.")
         ),
     };
     public static readonly ProblemCode InternalError = new(500, "internal_error", "Internal error");

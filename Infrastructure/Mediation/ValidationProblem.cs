@@ -7,6 +7,9 @@ namespace Bellhop.Infrastructure.Mediation;
 /// <summary>Turns a validator's findings into a 422 whose pointers are in the caller's spelling.</summary>
 public static class ValidationProblem
 {
+    /// <summary>Null: nothing was found.</summary>
+    public static Problem? Of(ValidationResult result) => result.IsValid ? null : From(result);
+
     public static Problem From(ValidationResult result)
     {
         var errors = result

@@ -1,12 +1,19 @@
 using System.Reflection;
+using Bellhop.Infrastructure.Database;
+using Bellhop.Infrastructure.Http.Idempotency;
+using Bellhop.Infrastructure.Http.Resources;
+using Bellhop.Tests.Support;
 using FluentValidation;
 using MediatR;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
 using Xunit;
 
 namespace Bellhop.Tests.Architecture;
 
 /// <summary>What a slice looks like. The order of its parts, and nothing beside them.</summary>
-public sealed class SliceRules
+public sealed class SliceRules(ServiceFixture service)
 {
     private static readonly string[] Triggers = ["Endpoint", "Beat", "Consumer", "Verb"];
 
@@ -34,6 +41,16 @@ public sealed class SliceRules
             .Where(type =>
                 !type.IsNested
                 && type.GetNestedType("Handler", BindingFlags.Public | BindingFlags.NonPublic) is not null
+            ),
+    ];
+
+    private static readonly Type[] Parts =
+    [
+        .. Service
+            .GetTypes()
+            .Where(type =>
+                type.BaseType is { IsGenericType: true } of
+                && of.GetGenericTypeDefinition() == typeof(ConfigurationStore<,>)
             ),
     ];
 
@@ -79,6 +96,40 @@ public sealed class SliceRules
         var wanted = name.Replace("Bellhop.", "Bellhop.Tests.", StringComparison.Ordinal) + "Tests";
 
         Assert.NotNull(typeof(SliceRules).Assembly.GetType(wanted));
+    }
+
+    [Fact]
+    public void What_may_carry_an_idempotency_key_commits_with_it()
+    {
+        var keyed = service
+            .Services.GetRequiredService<EndpointDataSource>()
+            .Endpoints.Where(endpoint =>
+                endpoint.Metadata.GetMetadata<HttpMethodMetadata>()?.HttpMethods is [var method]
+                && IdempotentRequests.Takes(endpoint, method)
+            )
+            .Select(endpoint => endpoint.Metadata.GetMetadata<IEndpointNameMetadata>()!.EndpointName)
+            .ToArray();
+
+        Assert.Contains("EnqueueJob", keyed);
+        Assert.All(
+            keyed,
+            name =>
+            {
+                var handler = Slices
+                    .Single(slice => slice.Name == name)
+                    .GetNestedType("Handler", BindingFlags.NonPublic)!;
+                var needs = Needs(handler).ToHashSet();
+                Assert.Contains(typeof(UnitOfWork), needs);
+                Assert.DoesNotContain(typeof(NpgsqlDataSource), needs);
+            }
+        );
+
+        // what it is given, and what the parts among that are given which live for one request as it does
+        IEnumerable<Type> Needs(Type type) =>
+            type.GetConstructors()
+                .SelectMany(constructor => constructor.GetParameters())
+                .Select(parameter => parameter.ParameterType)
+                .SelectMany(needed => Parts.Contains(needed) ? Needs(needed).Append(needed) : [needed]);
     }
 
     [Fact]

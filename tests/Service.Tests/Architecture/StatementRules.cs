@@ -19,6 +19,7 @@ public sealed partial class StatementRules(ServiceFixture service)
         ["ExpiredLeases.Rescue"] = "whoever claims also rescues, for every project",
         ["FirstKey.HasKeys"] = "run at start, before anyone calls, on the project default",
         ["FirstKey.Insert"] = "run at start, before anyone calls, on the project default",
+        ["ForgetIdempotencyKeys.Forget"] = "a duty: a day is a day in every project",
         ["JobClaims.Claim"] = "one claim serves the queues of all projects",
         ["KnownKeys.Find"] = "a key is looked up before its project is known",
         ["MeasureEndpoints.Count"] = "a gauge over all projects",

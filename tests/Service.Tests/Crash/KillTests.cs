@@ -59,6 +59,50 @@ public sealed class KillTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_request_whose_commit_got_no_answer_is_replayed_when_it_is_repeated()
+    {
+        const string Job = """{"kind":"noop","run_at":"2090-01-01T00:00:00Z"}""";
+        await using var service = new ServiceProcess(_state, _cluster.ConnectionString);
+        await service.ServeAsync();
+        await using var database = NpgsqlDataSource.Create(_cluster.ConnectionString);
+        await using var connection = await database.OpenConnectionAsync(TestContext.Current.CancellationToken);
+        // the commit waits where nothing can keep it from happening any more but the end of the database
+        await connection.ExecuteAsync(
+            """
+            CREATE FUNCTION bellhop.wait_for_test() RETURNS trigger LANGUAGE plpgsql
+                AS $$ BEGIN PERFORM pg_advisory_xact_lock(4711); RETURN NULL; END $$;
+            CREATE CONSTRAINT TRIGGER wait_for_test AFTER INSERT ON bellhop.idempotency_keys
+                DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION bellhop.wait_for_test();
+            SELECT pg_advisory_lock(4711);
+            """
+        );
+
+        using var client = service.NewClient();
+        var unanswered = client.PostAsync("/v1/jobs", Job, "order-1");
+        await Eventually.BeTrueAsync(
+            () =>
+                connection.QuerySingleAsync<bool>(
+                    "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711 AND NOT granted)"
+                ),
+            "the request is being committed"
+        );
+        await service.KillAsync();
+        await Assert.ThrowsAnyAsync<HttpRequestException>(() => unanswered);
+        await connection.ExecuteAsync(
+            "SELECT pg_advisory_unlock(4711); DROP TRIGGER wait_for_test ON bellhop.idempotency_keys"
+        );
+        await service.ServeAsync();
+
+        using var again = service.NewClient();
+        var answer = await again.PostAsync("/v1/jobs", Job, "order-1");
+        Assert.Equal((HttpStatusCode.Created, true), (answer.Status, answer.IsReplayed));
+        Assert.Equal(
+            answer.Id,
+            await connection.QuerySingleAsync<Guid>("SELECT id FROM bellhop.jobs WHERE kind = 'noop'")
+        );
+    }
+
+    [Fact]
     public async Task A_private_database_that_is_killed_is_started_again()
     {
         File.CreateSymbolicLink(Path.Combine(_state, "pgsql"), Path.Combine(Checkout.State, "pgsql"));

@@ -116,6 +116,7 @@ CREATE TABLE bellhop.automations (
     state text NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleted_at timestamp with time zone,
     CONSTRAINT automations_state_check CHECK ((state = ANY (ARRAY['active'::text, 'disabled'::text])))
 );
 CREATE TABLE bellhop.deliveries (
@@ -214,6 +215,13 @@ CREATE TABLE bellhop.events_default (
     depth smallint DEFAULT 0 NOT NULL,
     caused_by_run uuid,
     traceparent text
+);
+CREATE TABLE bellhop.idempotency_keys (
+    project_id uuid NOT NULL,
+    key_sha256 bytea NOT NULL,
+    request_sha256 bytea NOT NULL,
+    answer text NOT NULL,
+    created_at timestamp with time zone NOT NULL
 );
 CREATE TABLE bellhop.job_attempts (
     project_id uuid NOT NULL,
@@ -464,7 +472,10 @@ CREATE TABLE bellhop.sources (
     scheme text NOT NULL,
     token text NOT NULL,
     secrets text[] NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    revision integer DEFAULT 1 NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleted_at timestamp with time zone
 );
 CREATE TABLE bellhop.unrouted_events (
     project_id uuid NOT NULL,
@@ -483,6 +494,9 @@ CREATE TABLE bellhop.webhook_endpoints (
     retry json,
     concurrency smallint DEFAULT 10 NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    revision integer DEFAULT 1 NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleted_at timestamp with time zone,
     CONSTRAINT webhook_endpoints_concurrency_check CHECK (((concurrency >= 1) AND (concurrency <= 100))),
     CONSTRAINT webhook_endpoints_state_check CHECK ((state = ANY (ARRAY['active'::text, 'disabled'::text])))
 );
@@ -506,8 +520,6 @@ ALTER TABLE ONLY bellhop.api_keys
 ALTER TABLE ONLY bellhop.automation_versions
     ADD CONSTRAINT automation_versions_pkey PRIMARY KEY (project_id, automation_id, version);
 ALTER TABLE ONLY bellhop.automations
-    ADD CONSTRAINT automations_name_taken UNIQUE (project_id, name);
-ALTER TABLE ONLY bellhop.automations
     ADD CONSTRAINT automations_pkey PRIMARY KEY (project_id, id);
 ALTER TABLE ONLY bellhop.deliveries
     ADD CONSTRAINT deliveries_pkey PRIMARY KEY (project_id, id);
@@ -525,6 +537,8 @@ ALTER TABLE ONLY bellhop.events
     ADD CONSTRAINT events_pkey PRIMARY KEY (project_id, id);
 ALTER TABLE ONLY bellhop.events_default
     ADD CONSTRAINT events_default_pkey PRIMARY KEY (project_id, id);
+ALTER TABLE ONLY bellhop.idempotency_keys
+    ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (project_id, key_sha256);
 ALTER TABLE ONLY bellhop.job_attempts
     ADD CONSTRAINT job_attempts_pkey PRIMARY KEY (project_id, job_id, at, claim_no);
 ALTER TABLE ONLY bellhop.job_attempts_default
@@ -564,15 +578,12 @@ ALTER TABLE ONLY bellhop.source_rejections_default
 ALTER TABLE ONLY bellhop.sources
     ADD CONSTRAINT sources_by_token UNIQUE (token);
 ALTER TABLE ONLY bellhop.sources
-    ADD CONSTRAINT sources_name_taken UNIQUE (project_id, name);
-ALTER TABLE ONLY bellhop.sources
     ADD CONSTRAINT sources_pkey PRIMARY KEY (project_id, id);
 ALTER TABLE ONLY bellhop.unrouted_events
     ADD CONSTRAINT unrouted_events_pkey PRIMARY KEY (project_id, event_id);
 ALTER TABLE ONLY bellhop.webhook_endpoints
-    ADD CONSTRAINT webhook_endpoints_name_taken UNIQUE (project_id, name);
-ALTER TABLE ONLY bellhop.webhook_endpoints
     ADD CONSTRAINT webhook_endpoints_pkey PRIMARY KEY (project_id, id);
+CREATE UNIQUE INDEX automations_name_taken ON bellhop.automations USING btree (project_id, name) WHERE (deleted_at IS NULL);
 CREATE INDEX deliveries_by_endpoint ON ONLY bellhop.deliveries USING btree (project_id, endpoint_id, id);
 CREATE INDEX deliveries_by_event ON ONLY bellhop.deliveries USING btree (project_id, event_id);
 CREATE INDEX deliveries_default_project_id_endpoint_id_id_idx ON bellhop.deliveries_default USING btree (project_id, endpoint_id, id);
@@ -585,6 +596,7 @@ CREATE INDEX events_by_type ON ONLY bellhop.events USING btree (project_id, type
 CREATE INDEX events_caused ON ONLY bellhop.events USING btree (project_id, caused_by_run) WHERE (caused_by_run IS NOT NULL);
 CREATE INDEX events_default_project_id_caused_by_run_idx ON bellhop.events_default USING btree (project_id, caused_by_run) WHERE (caused_by_run IS NOT NULL);
 CREATE INDEX events_default_project_id_type_id_idx ON bellhop.events_default USING btree (project_id, type, id);
+CREATE INDEX idempotency_keys_by_age ON bellhop.idempotency_keys USING btree (created_at);
 CREATE INDEX job_history_not_succeeded ON ONLY bellhop.job_history USING btree (project_id, outcome, id) WHERE (outcome <> 0);
 CREATE INDEX job_history_default_project_id_outcome_id_idx ON bellhop.job_history_default USING btree (project_id, outcome, id) WHERE (outcome <> 0);
 CREATE UNIQUE INDEX jobs_one_of ON bellhop.jobs USING btree (project_id, kind, one_of) WHERE (one_of IS NOT NULL);
@@ -596,6 +608,8 @@ CREATE INDEX runs_default_project_id_automation_id_id_idx ON bellhop.runs_defaul
 CREATE INDEX runs_default_project_id_event_id_idx ON bellhop.runs_default USING btree (project_id, event_id);
 CREATE INDEX source_rejections_by_source ON ONLY bellhop.source_rejections USING btree (project_id, source_id, id);
 CREATE INDEX source_rejections_default_project_id_source_id_id_idx ON bellhop.source_rejections_default USING btree (project_id, source_id, id);
+CREATE UNIQUE INDEX sources_name_taken ON bellhop.sources USING btree (project_id, name) WHERE (deleted_at IS NULL);
+CREATE UNIQUE INDEX webhook_endpoints_name_taken ON bellhop.webhook_endpoints USING btree (project_id, name) WHERE (deleted_at IS NULL);
 ALTER INDEX bellhop.deliveries_pkey ATTACH PARTITION bellhop.deliveries_default_pkey;
 ALTER INDEX bellhop.deliveries_by_endpoint ATTACH PARTITION bellhop.deliveries_default_project_id_endpoint_id_id_idx;
 ALTER INDEX bellhop.deliveries_due ATTACH PARTITION bellhop.deliveries_default_project_id_endpoint_id_next_attempt_at_i_idx;
@@ -629,6 +643,7 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.delivery_sequences TO bellhop
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.event_keys TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.events TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.events_default TO bellhop_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.idempotency_keys TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.job_attempts TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.job_attempts_default TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.job_history TO bellhop_app;

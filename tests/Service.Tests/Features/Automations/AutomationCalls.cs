@@ -25,6 +25,12 @@ internal static class AutomationCalls
     {
         using var request = new HttpRequestMessage(method, path);
         request.Content = json is null ? null : new StringContent(json, null, "application/json");
+        if (method == HttpMethod.Put)
+        {
+            using var current = await project.Http.GetAsync(new Uri(path, UriKind.Relative), Token);
+            request.Headers.TryAddWithoutValidation("If-Match", current.Headers.ETag is { } tag ? [$"{tag}"] : []);
+        }
+
         using var answer = await project.Http.SendAsync(request, Token);
         return (answer.StatusCode, await answer.Content.ReadFromJsonAsync<JsonElement>(Token));
     }

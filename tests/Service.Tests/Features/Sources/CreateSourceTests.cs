@@ -40,7 +40,7 @@ public sealed class CreateSourceTests(ServiceFixture service)
     public async Task The_secret_does_not_stand_in_the_database()
     {
         var project = await service.NewProjectAsync();
-        await project.SendAsync(new CreateSource.Command("github", "github", "a secret of ours"));
+        await project.SendAsync(new CreateSource.Command(new SourceDocument("github", "github", "a secret of ours")));
 
         await using var connection = await project.Database.OpenConnectionAsync(Token);
         var row = await connection.QuerySingleAsync<string>(
@@ -56,7 +56,7 @@ public sealed class CreateSourceTests(ServiceFixture service)
     {
         var project = await service.NewProjectAsync();
         var other = await service.NewProjectAsync();
-        var command = new CreateSource.Command("github", "github", "a secret of ours");
+        var command = new CreateSource.Command(new SourceDocument("github", "github", "a secret of ours"));
 
         Assert.Null((await project.SendAsync(command)).Problem);
         Assert.Equal("name_taken", (await project.SendAsync(command)).Problem?.Kind.Code);
@@ -78,7 +78,9 @@ public sealed class CreateSourceTests(ServiceFixture service)
     {
         var project = await service.NewProjectAsync();
 
-        var problem = (await project.SendAsync(new CreateSource.Command(name, scheme, secret))).Problem;
+        var problem = (
+            await project.SendAsync(new CreateSource.Command(new SourceDocument(name, scheme, secret)))
+        ).Problem;
 
         Assert.Equal((pointer, code), (problem!.Errors[0].Pointer, problem.Errors[0].Code));
     }

@@ -12,7 +12,9 @@ public sealed class GetSourceTests(ServiceFixture service)
     {
         var project = await service.NewProjectAsync();
         var other = await service.NewProjectAsync();
-        var made = (await project.SendAsync(new CreateSource.Command("hub", "github", "a secret of ours"))).Unwrap();
+        var made = (
+            await project.SendAsync(new CreateSource.Command(new SourceDocument("hub", "github", "a secret of ours")))
+        ).Unwrap();
 
         Assert.Equal(HttpStatusCode.OK, await StatusAsync(project.Http, "hub"));
         Assert.Equal(HttpStatusCode.OK, await StatusAsync(project.Http, $"{made.Id}"));

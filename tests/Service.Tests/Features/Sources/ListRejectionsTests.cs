@@ -57,7 +57,9 @@ public sealed class ListRejectionsTests(ServiceFixture service)
     private async Task<TestProject> RejectAsync(int times)
     {
         var project = await service.NewProjectAsync();
-        var made = (await project.SendAsync(new CreateSource.Command("hub", "github", "a secret of ours"))).Unwrap();
+        var made = (
+            await project.SendAsync(new CreateSource.Command(new SourceDocument("hub", "github", "a secret of ours")))
+        ).Unwrap();
         using var http = service.NewClient("a key that must not be kept");
         http.DefaultRequestHeaders.Add("X-Gitlab-Token", "nor a credential by another name");
         for (var time = 0; time < times; time++)

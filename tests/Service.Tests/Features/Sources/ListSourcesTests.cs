@@ -13,9 +13,9 @@ public sealed class ListSourcesTests(ServiceFixture service)
     {
         var project = await service.NewProjectAsync();
         var other = await service.NewProjectAsync();
-        await project.SendAsync(new CreateSource.Command("one", "github", "a secret of ours"));
-        await project.SendAsync(new CreateSource.Command("two", "github", "a secret of ours"));
-        await other.SendAsync(new CreateSource.Command("three", "github", "a secret of ours"));
+        await project.SendAsync(new CreateSource.Command(new SourceDocument("one", "github", "a secret of ours")));
+        await project.SendAsync(new CreateSource.Command(new SourceDocument("two", "github", "a secret of ours")));
+        await other.SendAsync(new CreateSource.Command(new SourceDocument("three", "github", "a secret of ours")));
 
         var page = await project.Http.GetFromJsonAsync<JsonElement>(
             "/v1/sources",

@@ -65,7 +65,9 @@ public sealed class ReceiveWebhookTests(ServiceFixture service)
     {
         var project = await service.NewProjectAsync();
         var secret = "whsec_" + Convert.ToBase64String(new byte[32]);
-        var made = (await project.SendAsync(new CreateSource.Command("std", "standard-webhooks", secret))).Unwrap();
+        var made = (
+            await project.SendAsync(new CreateSource.Command(new SourceDocument("std", "standard-webhooks", secret)))
+        ).Unwrap();
         var request = StandardWebhooksSchemeTests.Signed(
             """{"type":"user.created","timestamp":"2026-01-31T09:30:00Z","data":{"a":1}}""",
             "msg_1",
@@ -159,7 +161,9 @@ public sealed class ReceiveWebhookTests(ServiceFixture service)
     private static byte[] Key => Encoding.UTF8.GetBytes(Secret);
 
     private static async Task<string> MakeGitHubAsync(TestProject project) =>
-        (await project.SendAsync(new CreateSource.Command("hub", "github", Secret))).Unwrap().InboundPath;
+        (await project.SendAsync(new CreateSource.Command(new SourceDocument("hub", "github", Secret))))
+            .Unwrap()
+            .InboundPath;
 
     private async Task<HttpResponseMessage> SendAsync(string path, InboundRequest request)
     {

@@ -68,7 +68,7 @@ public sealed class SenderTests(ServiceFixture service)
     {
         await using var scope = own.Services.CreateAsyncScope();
         scope.ServiceProvider.GetRequiredService<Caller>().Become(Identity.Internal(own.ProjectId, "test"));
-        var command = new CreateWebhookEndpoint.Command("shop", url, ["*"], null, 1, null);
+        var command = new CreateWebhookEndpoint.Command(new EndpointDocument("shop", url, ["*"], Concurrency: 1));
         Assert.Null((await scope.ServiceProvider.GetRequiredService<IMediator>().Send(command, Token)).Problem);
     }
 

@@ -1,0 +1,88 @@
+using System.Text.Json;
+using Bellhop.Infrastructure.Auth;
+using Bellhop.Infrastructure.Secrets;
+using Npgsql;
+
+namespace Bellhop.Infrastructure.Http.Idempotency;
+
+/// <summary>An answer as it was given: what a repetition is answered.</summary>
+internal sealed record KeptAnswer(int Status, IReadOnlyDictionary<string, string> Headers, byte[] Body);
+
+/// <summary>The answers to requests with an <c>Idempotency-Key</c>, sealed, for a day at least.</summary>
+internal sealed class KeptAnswers(SecretBox box, Caller caller, TimeProvider clock)
+{
+    /// <summary>Locks the key for the connection's transaction and looks for its answer: one round trip.</summary>
+    /// <returns>Whether the key was free; and what it was used for, where it was.</returns>
+    public async Task<(bool IsFree, byte[]? Request, string? Sealed)> LockAsync(
+        NpgsqlConnection connection,
+        IdempotencyKey key,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var batch = new NpgsqlBatch(connection)
+        {
+            BatchCommands =
+            {
+                new(Sql.Lock) { Parameters = { new("LockId", key.LockId) } },
+                // a statement of its own: its snapshot is younger than the lock, so it sees whoever held that before
+                new(Sql.Find) { Parameters = { new("ProjectId", caller.ProjectId), new("KeySha256", key.Sha256) } },
+            },
+        };
+        await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
+        await reader.ReadAsync(cancellationToken);
+        var isFree = reader.GetBoolean(0);
+        await reader.NextResultAsync(cancellationToken);
+        return await reader.ReadAsync(cancellationToken)
+            ? (isFree, reader.GetFieldValue<byte[]>(0), reader.GetString(1))
+            : (isFree, null, null);
+    }
+
+    public async Task KeepAsync(
+        NpgsqlConnection connection,
+        IdempotencyKey key,
+        byte[] request,
+        KeptAnswer answer,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var insert = new NpgsqlCommand(Sql.Keep, connection)
+        {
+            Parameters =
+            {
+                new("ProjectId", caller.ProjectId),
+                new("KeySha256", key.Sha256),
+                new("RequestSha256", request),
+                new("Answer", box.Seal(JsonSerializer.SerializeToUtf8Bytes(answer, JsonRules.Options), PlaceOf(key))),
+                new("Now", clock.GetUtcNow().UtcDateTime),
+            },
+        };
+        await insert.ExecuteNonQueryAsync(cancellationToken);
+    }
+
+    public KeptAnswer Open(IdempotencyKey key, string sealedAnswer)
+    {
+        var opened = box.Open(sealedAnswer, PlaceOf(key));
+        return opened.TryGetBytes(out var bytes)
+            ? JsonSerializer.Deserialize<KeptAnswer>(bytes, JsonRules.Options)!
+            : throw new InvalidOperationException($"A kept answer does not open: {opened}.");
+    }
+
+    private AssociatedData PlaceOf(IdempotencyKey key) =>
+        new(caller.ProjectId, "idempotency_keys", "answer", Convert.ToHexStringLower(key.Sha256));
+
+    private static class Sql
+    {
+        public const string Lock = "SELECT pg_try_advisory_xact_lock(@LockId)";
+
+        public const string Find = """
+            SELECT request_sha256, answer
+            FROM idempotency_keys
+            WHERE project_id = @ProjectId AND key_sha256 = @KeySha256
+            """;
+
+        public const string Keep = """
+            INSERT INTO idempotency_keys (project_id, key_sha256, request_sha256, answer, created_at)
+            VALUES (@ProjectId, @KeySha256, @RequestSha256, @Answer, @Now)
+            """;
+    }
+}
