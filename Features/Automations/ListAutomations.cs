@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Http;
@@ -20,7 +21,7 @@ public static class ListAutomations
                 .WithTags("Automations")
                 .WithPaging("state")
                 .Produces<Page<Response>>()
-                .ProducesProblem(StatusCodes.Status400BadRequest);
+                .WithFilterOf("state", AutomationState.All);
 
         /// <summary>List automations</summary>
         public static async Task<IResult> Get(
@@ -44,21 +45,24 @@ public static class ListAutomations
 
     public sealed record Response(
         Guid Id,
-        string Name,
-        int Version,
-        string State,
+        [property: SlugShape] string Name,
+        [property: Range(1, int.MaxValue)] int Version,
+        [property: WordOf(typeof(AutomationState))] string State,
         DateTime CreatedAt,
         DateTime UpdatedAt
-    );
+    ) : IExampled<Response>
+    {
+        public static Response Example => new(Story.Automation, Story.Name, 1, "active", Story.SetUpAt, Story.SetUpAt);
+    }
 
     internal sealed class Handler(NpgsqlDataSource database, Caller caller)
         : IRequestHandler<Query, Result<Page<Response>>>
     {
         public async Task<Result<Page<Response>>> Handle(Query request, CancellationToken cancellationToken)
         {
-            if (request.State is not (null or "active" or "disabled"))
+            if (request.State is { } state && !AutomationState.All.Contains(state))
             {
-                return AutomationProblems.NoState(["active", "disabled"]);
+                return AutomationProblems.NoState(AutomationState.All);
             }
 
             await using var connection = await database.OpenConnectionAsync(cancellationToken);

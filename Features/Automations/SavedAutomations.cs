@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using Bellhop.Features.Events;
 using Bellhop.Features.Jobs;
 using Bellhop.Infrastructure.Auth;
@@ -13,12 +14,14 @@ namespace Bellhop.Features.Automations;
 /// <param name="Warnings">What its author should know, such as automations that may start each other for ever.</param>
 public sealed record SavedAutomation(
     Guid Id,
-    string Name,
-    int Version,
-    string State,
-    IReadOnlyList<AutomationWarning> Warnings
-) : IRevised
+    [property: SlugShape] string Name,
+    [property: Range(1, int.MaxValue)] int Version,
+    [property: WordOf(typeof(AutomationState))] string State,
+    [property: MaxLength(1)] IReadOnlyList<AutomationWarning> Warnings
+) : IRevised, IExampled<SavedAutomation>
 {
+    public static SavedAutomation Example => new(Story.Automation, Story.Name, 1, "active", []);
+
     int IRevised.Revision => Version;
 }
 

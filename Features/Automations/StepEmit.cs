@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Bellhop.Features.Events;
 using Bellhop.Infrastructure.Expressions;
+using Bellhop.Infrastructure.Http;
 
 namespace Bellhop.Features.Automations;
 

@@ -20,7 +20,7 @@ public static class ListEvents
                 .WithName(nameof(ListEvents))
                 .WithTags("Events")
                 .Produces<Page<ReceivedEvent>>()
-                .ProducesProblem(StatusCodes.Status400BadRequest);
+                .WithFilterLike("type", "ticket.created");
 
         /// <summary>List events</summary>
         public static async Task<IResult> Get(HttpContext http, IMediator mediator, CancellationToken cancellationToken)

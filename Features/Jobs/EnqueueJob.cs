@@ -26,8 +26,7 @@ public static class EnqueueJob
                 .WithName(nameof(EnqueueJob))
                 .WithTags("Jobs")
                 .Produces<Response>(StatusCodes.Status201Created)
-                .ProducesProblem(StatusCodes.Status413PayloadTooLarge)
-                .ProducesProblem(StatusCodes.Status422UnprocessableEntity);
+                .ProducesProblems(JobProblems.UnknownQueue, JobProblems.UnknownKind);
 
         /// <summary>Enqueue a job</summary>
         public static async Task<IResult> Post(
@@ -55,9 +54,16 @@ public static class EnqueueJob
         short Priority = 3,
         short? MaxAttempts = null,
         RetryPolicy? Retry = null
-    ) : IRequest<Result<Response>>;
+    ) : IRequest<Result<Response>>, IExampled<Command>
+    {
+        public static Command Example =>
+            new("log", Story.Json("""{"message":"ticket 7 about order 1042"}"""), MaxAttempts: 5);
+    }
 
-    public sealed record Response(Guid Id, string State);
+    public sealed record Response(Guid Id, [property: WordOf(typeof(JobState))] string State) : IExampled<Response>
+    {
+        public static Response Example => new(Story.Job, JobState.Ready);
+    }
 
     public sealed class Validator : AbstractValidator<Command>
     {
@@ -65,10 +71,7 @@ public static class EnqueueJob
         {
             RuleFor(command => command.Kind).NotEmpty().MaximumLength(100);
             RuleFor(command => command.Queue).NotEmpty().MaximumLength(100);
-            RuleFor(command => command.Args)
-                .Must(args => args is null or { ValueKind: JsonValueKind.Object or JsonValueKind.Null })
-                .WithErrorCode("wrong_type")
-                .WithMessage("args must be an object.");
+            RuleFor(command => command.Args).IsObject();
             RuleFor(command => command.RunAt)
                 .Must(runAt => runAt is null or { Year: >= 2000 and < 9999 })
                 .WithErrorCode("out_of_range")

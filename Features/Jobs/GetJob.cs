@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Bellhop.Infrastructure.Auth;
@@ -22,8 +23,7 @@ public static class GetJob
                 .RequirePermission(Permissions.JobsRead)
                 .WithName(nameof(GetJob))
                 .WithTags("Jobs")
-                .Produces<Response>()
-                .ProducesProblem(StatusCodes.Status404NotFound);
+                .Produces<Response>();
 
         /// <summary>Get a job</summary>
         public static async Task<IResult> Get(Guid id, IMediator mediator, CancellationToken cancellationToken)
@@ -41,21 +41,41 @@ public static class GetJob
     /// <param name="ClaimedAt">When the last attempt began.</param>
     public sealed record Response(
         Guid Id,
-        string Queue,
-        string Kind,
-        string State,
+        [property: MaxLength(100)] string Queue,
+        [property: MaxLength(100)] string Kind,
+        [property: WordOf(typeof(JobState))] string State,
         short Attempt,
         short MaxAttempts,
-        short Priority,
+        [property: Range(1, 4)] short Priority,
         DateTime CreatedAt,
         DateTime RunAt,
         DateTime? ClaimedAt,
         DateTime? FinishedAt,
-        [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] JsonElement? Args,
+        [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull), AnyObject] JsonElement? Args,
         [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] JsonElement? Result,
-        JsonElement? Error,
-        IReadOnlyList<JobAttempt> Attempts
-    );
+        [property: AnyObject] JsonElement? Error,
+        [property: MaxLength(1_000)] IReadOnlyList<JobAttempt> Attempts
+    ) : IExampled<Response>
+    {
+        public static Response Example =>
+            new(
+                Story.Job,
+                "default",
+                "log",
+                "succeeded",
+                1,
+                20,
+                3,
+                Story.After(12),
+                Story.After(12),
+                Story.After(14),
+                Story.After(15),
+                Story.Json("""{"message":"ticket 7 about order 1042"}"""),
+                Story.Json("null"),
+                null,
+                []
+            );
+    }
 
     internal sealed class Handler(NpgsqlDataSource database, Caller caller) : IRequestHandler<Query, Result<Response>>
     {

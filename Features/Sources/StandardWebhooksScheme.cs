@@ -3,7 +3,6 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
-using Bellhop.Features.Events;
 using Bellhop.Infrastructure.Http;
 
 namespace Bellhop.Features.Sources;

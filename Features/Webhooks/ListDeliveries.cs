@@ -20,7 +20,7 @@ public static class ListDeliveries
                 .WithName(nameof(ListDeliveries))
                 .WithTags("Webhooks")
                 .Produces<Page<Delivery>>()
-                .ProducesProblem(StatusCodes.Status400BadRequest);
+                .WithFilterOf("state", DeliveryState.All);
 
         /// <summary>List deliveries</summary>
         public static async Task<IResult> Get(HttpContext http, IMediator mediator, CancellationToken cancellationToken)

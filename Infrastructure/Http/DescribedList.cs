@@ -21,7 +21,7 @@ public static class DescribedList
         builder.WithMetadata(new DescribedFilter(name, null, example));
 
     /// <summary>Adds what every list takes, and the list's own filters.</summary>
-    public static void AddTo(IList<IOpenApiParameter> parameters, ListFilters list, IList<object> metadata)
+    public static void AddTo(IList<IOpenApiParameter> parameters, ListFilters list, Traits traits)
     {
         foreach (var name in list.Names)
         {
@@ -31,7 +31,7 @@ public static class DescribedList
                 parameters.Add(bound);
             }
 
-            var filter = metadata.OfType<DescribedFilter>().FirstOrDefault(one => one.Name == name);
+            var filter = traits.All<DescribedFilter>().FirstOrDefault(one => one.Name == name);
             bound.Description ??= "Only those with this value.";
             Bound((OpenApiSchema)bound.Schema!, filter, name);
             bound.Example = ExampleOf((OpenApiSchema)bound.Schema!, filter);

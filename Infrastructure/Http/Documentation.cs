@@ -31,6 +31,13 @@ public static class Documentation
             options.AddDocumentTransformer((document, context, _) => Describe(document, context.ApplicationServices));
         });
 
+    /// <summary>Says what the operations with this tag are about.</summary>
+    public static IServiceCollection AddDocumentTag(
+        this IServiceCollection services,
+        string name,
+        string description
+    ) => services.AddSingleton(new DocumentTag(name, description));
+
     public static WebApplication MapDocumentation(this WebApplication app)
     {
         app.MapOpenApi("/openapi.json").AllowAnonymous();
@@ -56,13 +63,13 @@ public static class Documentation
     }
 
     // the parts of a slice are all called alike: the slice tells them apart
-    private static string? NameOf(Type type) =>
+    internal static string? NameOf(Type type) =>
         type switch
         {
             { IsGenericType: true } when type.GetGenericTypeDefinition() == typeof(Page<>) =>
                 $"PageOf{NameOf(type.GetGenericArguments()[0]) ?? type.GetGenericArguments()[0].Name}",
-            { DeclaringType: { } slice } when slice.Namespace?.StartsWith("Bellhop", StringComparison.Ordinal) == true =>
-                slice.Name + type.Name,
+            { DeclaringType: { } slice }
+                when slice.Namespace?.StartsWith("Bellhop", StringComparison.Ordinal) == true => slice.Name + type.Name,
             _ => null,
         };
 

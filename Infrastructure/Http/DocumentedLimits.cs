@@ -42,15 +42,27 @@ public sealed class AnyObjectAttribute : Attribute, IDescribesSchema
     public void Describe(OpenApiSchema schema) => schema.Type = JsonSchemaType.Object | JsonSchemaType.Null;
 }
 
+/// <summary>A name of configuration, as <see cref="Slug"/> has it.</summary>
+[AttributeUsage(AttributeTargets.Property)]
+public sealed class SlugShapeAttribute : Attribute, IDescribesSchema
+{
+    public void Describe(OpenApiSchema schema) =>
+        (schema.MinLength, schema.MaxLength, schema.Pattern) = (1, Slug.MaxLength, Slug.Pattern);
+}
+
+/// <summary>A list that is a whole body has so many items at most.</summary>
+[AttributeUsage(AttributeTargets.Class)]
+public sealed class AtMostAttribute(int items) : Attribute, IDescribesSchema
+{
+    public void Describe(OpenApiSchema schema) => schema.MaxItems = items;
+}
+
 /// <summary>
 /// Writes into the document what the service demands: of requests from the validators that check them, of everything else from
 /// attributes. Nothing is written down twice.
 /// </summary>
 public static class DocumentedLimits
 {
-    /// <summary>No text over the wire that is a time has more characters.</summary>
-    private const int MaxTimeLength = 46;
-
     // numbers beyond it are not kept exactly by readers that only know doubles (RFC 8259 section 6)
     private const string MaxInteger = "9007199254740991";
 
@@ -146,7 +158,7 @@ public static class DocumentedLimits
         {
             schema.Type = JsonSchemaType.String | orNull;
             schema.Format = "date-time";
-            schema.MaxLength = MaxTimeLength;
+            schema.MaxLength = Rfc3339.MaxLength;
         }
         else if (type == typeof(Guid))
         {
@@ -163,6 +175,11 @@ public static class DocumentedLimits
         {
             schema.Minimum = "0";
             schema.Maximum = MaxInteger;
+        }
+
+        foreach (var own in type.GetCustomAttributes().OfType<IDescribesSchema>())
+        {
+            own.Describe(schema);
         }
     }
 

@@ -1,33 +1,43 @@
 using System.Text.Json.Nodes;
-using Bellhop.Infrastructure.Auth;
-using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Http.Metadata;
 using Microsoft.AspNetCore.OpenApi;
 using Microsoft.OpenApi;
 
 namespace Bellhop.Infrastructure.Http;
 
-/// <summary>What a body of one media type is, where it is not what the other types of the operation are.</summary>
+/// <summary>What a body of one media type may be, where it is not what the other types of the operation are.</summary>
 public sealed record BodyOfType(string MediaType, Type Type);
 
-/// <summary>A parameter whose form its type does not tell.</summary>
-public sealed record DescribedParameter(string Name, string Description, OpenApiSchema Schema, string Example);
+/// <summary>A body that is taken as bytes.</summary>
+public sealed record RawBody(string MediaType, string Description, string Example);
+
+/// <summary>A path parameter that is no id and no name.</summary>
+public sealed record DescribedParameter(string Name, string Description, string Pattern, int Length, string Example);
 
 /// <summary>Completes one operation of the document: its examples, parameters, headers and errors.</summary>
 public static class DocumentedOperation
 {
-    /// <summary>Says that a body of this media type is of another type than the others.</summary>
+    /// <summary>Says that a body of this media type may be of this type.</summary>
     public static RouteHandlerBuilder WithBodyOf<T>(this RouteHandlerBuilder builder, string mediaType) =>
         builder.WithMetadata(new BodyOfType(mediaType, typeof(T)));
 
-    /// <summary>Says what a parameter looks like.</summary>
+    /// <summary>Says that a body of this media type is taken as bytes.</summary>
+    public static RouteHandlerBuilder WithRawBody(
+        this RouteHandlerBuilder builder,
+        string mediaType,
+        string description,
+        string example
+    ) => builder.WithMetadata(new RawBody(mediaType, description, example));
+
+    /// <summary>Says what a path parameter looks like.</summary>
     public static RouteHandlerBuilder WithParameter(
         this RouteHandlerBuilder builder,
         string name,
         string description,
-        OpenApiSchema schema,
+        string pattern,
+        int length,
         string example
-    ) => builder.WithMetadata(new DescribedParameter(name, description, schema, example));
+    ) => builder.WithMetadata(new DescribedParameter(name, description, pattern, length, example));
 
     public static async Task DescribeAsync(
         OpenApiOperation operation,
@@ -35,17 +45,17 @@ public static class DocumentedOperation
         CancellationToken cancellationToken
     )
     {
-        var metadata = context.Description.ActionDescriptor.EndpointMetadata;
-        DescribeCaller(operation, metadata, context.Document!);
-        DescribeParameters(operation, metadata);
-        await DescribeBodyAsync(operation, metadata, context, cancellationToken);
-        DescribeAnswers(operation, metadata, context.Document!);
-        await DescribeProblemsAsync(operation, metadata, context, cancellationToken);
+        var traits = new Traits(context.Description, context.ApplicationServices);
+        DescribeCaller(operation, traits, context.Document!);
+        DescribeParameters(operation, traits);
+        await DescribeBodyAsync(operation, traits, context, cancellationToken);
+        DescribeAnswers(operation, traits, context.Document!);
+        await DescribeProblemsAsync(operation, traits, context, cancellationToken);
     }
 
-    private static void DescribeCaller(OpenApiOperation operation, IList<object> metadata, OpenApiDocument document)
+    private static void DescribeCaller(OpenApiOperation operation, Traits traits, OpenApiDocument document)
     {
-        if (metadata.OfType<IAllowAnonymous>().Any())
+        if (traits.IsAnonymous)
         {
             operation.Security = []; // said, not forgotten
             operation.Description = $"{operation.Description}\n\nNeeds no key.".TrimStart();
@@ -54,26 +64,35 @@ public static class DocumentedOperation
 
         operation.Security =
         [
-            new OpenApiSecurityRequirement { [new OpenApiSecuritySchemeReference(Documentation.Scheme, document)] = [] },
+            new OpenApiSecurityRequirement
+            {
+                [new OpenApiSecuritySchemeReference(Documentation.Scheme, document)] = [],
+            },
         ];
-        var permission = metadata.OfType<RequiredPermission>().First().Name;
-        operation.Description = $"{operation.Description}\n\nNeeds the permission `{permission}`.".TrimStart();
+        operation.Description = $"{operation.Description}\n\nNeeds the permission `{traits.Permission}`.".TrimStart();
     }
 
-    private static void DescribeParameters(OpenApiOperation operation, IList<object> metadata)
+    private static void DescribeParameters(OpenApiOperation operation, Traits traits)
     {
         operation.Parameters ??= [];
-        if (metadata.OfType<ListFilters>().FirstOrDefault() is { } list)
+        if (traits.Find<ListFilters>() is { } list)
         {
-            DescribedList.AddTo(operation.Parameters, list, metadata);
+            DescribedList.AddTo(operation.Parameters, list, traits);
         }
 
+        DocumentedHeaders.AddTo(operation.Parameters, traits);
         foreach (var parameter in operation.Parameters.OfType<OpenApiParameter>())
         {
-            if (metadata.OfType<DescribedParameter>().FirstOrDefault(one => one.Name == parameter.Name) is { } described)
+            if (traits.All<DescribedParameter>().FirstOrDefault(one => one.Name == parameter.Name) is { } described)
             {
                 parameter.Description = described.Description;
-                parameter.Schema = described.Schema;
+                parameter.Schema = new OpenApiSchema
+                {
+                    Type = JsonSchemaType.String,
+                    Pattern = described.Pattern,
+                    MinLength = described.Length,
+                    MaxLength = described.Length,
+                };
                 parameter.Example = described.Example;
             }
             else if (parameter is { In: ParameterLocation.Path, Schema: OpenApiSchema schema })
@@ -102,35 +121,70 @@ public static class DocumentedOperation
 
     private static async Task DescribeBodyAsync(
         OpenApiOperation operation,
-        IList<object> metadata,
+        Traits traits,
         OpenApiOperationTransformerContext context,
         CancellationToken cancellationToken
     )
     {
+        var raw = traits.All<RawBody>().ToArray();
         if (operation.RequestBody is not OpenApiRequestBody body)
         {
-            return;
-        }
-
-        var limit = metadata.OfType<BodyLimit>().LastOrDefault()?.Bytes ?? BodyLimit.Default;
-        body.Required = true;
-        body.Description ??= $"{limit / 1024} KiB at most.";
-        var usual = metadata.OfType<IAcceptsMetadata>().First().RequestType!;
-        foreach (var (mediaType, media) in body.Content ?? new Dictionary<string, OpenApiMediaType>())
-        {
-            var own = metadata.OfType<BodyOfType>().FirstOrDefault(one => one.MediaType == mediaType);
-            if (own is not null)
+            if (raw.Length == 0)
             {
-                media.Schema = await context.GetOrCreateSchemaAsync(own.Type, null, cancellationToken);
+                return;
             }
 
-            media.Example = WithoutNulls(Examples.Of(own?.Type ?? usual));
+            operation.RequestBody = body = new OpenApiRequestBody();
+        }
+
+        var limit = traits.Find<BodyLimit>()?.Bytes ?? BodyLimit.Default;
+        body.Required = true;
+        body.Description ??= $"{limit / 1024} KiB at most.";
+        body.Content ??= new Dictionary<string, OpenApiMediaType>();
+        foreach (var (mediaType, media) in body.Content)
+        {
+            var types = traits
+                .All<BodyOfType>()
+                .Where(one => one.MediaType == mediaType)
+                .Select(one => one.Type)
+                .DefaultIfEmpty(traits.Body!.RequestType!)
+                .ToArray();
+            var schemas = new List<IOpenApiSchema>();
+            foreach (var type in types)
+            {
+                schemas.Add(await ReferAsync(type, context, cancellationToken));
+            }
+
+            media.Schema = schemas is [var only] ? only : new OpenApiSchema { AnyOf = schemas };
+            media.Example = WithoutNulls(Examples.Of(types[0]));
+        }
+
+        foreach (var (mediaType, description, example) in raw)
+        {
+            body.Content[mediaType] = new OpenApiMediaType
+            {
+                Schema = new OpenApiSchema { Description = description },
+                Example = example,
+            };
         }
     }
 
-    private static void DescribeAnswers(OpenApiOperation operation, IList<object> metadata, OpenApiDocument document)
+    // the schema, as a component
+    private static async Task<IOpenApiSchema> ReferAsync(
+        Type type,
+        OpenApiOperationTransformerContext context,
+        CancellationToken cancellationToken
+    )
     {
-        foreach (var produced in metadata.OfType<IProducesResponseTypeMetadata>())
+        var schema = await context.GetOrCreateSchemaAsync(type, null, cancellationToken);
+        var name = Documentation.NameOf(type) ?? type.Name;
+        context.Document!.AddComponent<IOpenApiSchema>(name, schema);
+        return new OpenApiSchemaReference(name, context.Document);
+    }
+
+    private static void DescribeAnswers(OpenApiOperation operation, Traits traits, OpenApiDocument document)
+    {
+        foreach (var produced in traits.All<IProducesResponseTypeMetadata>())
         {
             if (operation.Responses?.GetValueOrDefault($"{produced.StatusCode}") is not OpenApiResponse response)
             {
@@ -150,13 +204,20 @@ public static class DocumentedOperation
                 media.Example = produced.Type is null ? null : Examples.Of(produced.Type);
             }
 
-            DocumentedHeaders.AddTo(response, produced.StatusCode, metadata, document);
+            DocumentedHeaders.AddTo(response, produced.StatusCode, traits, document);
+        }
+
+        if (traits.ShowsResource)
+        {
+            var known = new OpenApiResponse { Description = "The caller has it as it is." };
+            DocumentedHeaders.AddTo(known, StatusCodes.Status304NotModified, traits, document);
+            operation.Responses!["304"] = known;
         }
     }
 
     private static async Task DescribeProblemsAsync(
         OpenApiOperation operation,
-        IList<object> metadata,
+        Traits traits,
         OpenApiOperationTransformerContext context,
         CancellationToken cancellationToken
     )
@@ -167,8 +228,7 @@ public static class DocumentedOperation
             await context.GetOrCreateSchemaAsync(typeof(ProblemBody), null, cancellationToken)
         );
         operation.Responses ??= [];
-        var hasPath = operation.Parameters?.Any(parameter => parameter.In == ParameterLocation.Path) == true;
-        foreach (var codes in DocumentedProblems.Of(metadata, hasPath, context.ApplicationServices))
+        foreach (var codes in DocumentedProblems.Of(traits))
         {
             var response = new OpenApiResponse
             {
@@ -178,11 +238,14 @@ public static class DocumentedOperation
                     [ProblemResponse.ContentType] = new()
                     {
                         Schema = new OpenApiSchemaReference(nameof(ProblemBody), document),
-                        Examples = codes.ToDictionary(code => code.Code, code => (IOpenApiExample)Refer(code, document)),
+                        Examples = codes.ToDictionary(
+                            code => code.Code,
+                            code => (IOpenApiExample)Refer(code, document)
+                        ),
                     },
                 },
             };
-            DocumentedHeaders.AddTo(response, codes.Key, metadata, document);
+            DocumentedHeaders.AddTo(response, codes.Key, traits, document);
             operation.Responses[$"{codes.Key}"] = response;
         }
     }

@@ -1,8 +1,5 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using FluentValidation;
-using Microsoft.AspNetCore.Authorization;
-using Microsoft.AspNetCore.Http.Metadata;
 
 namespace Bellhop.Infrastructure.Http;
 
@@ -17,11 +14,11 @@ public static class DocumentedProblems
         where TBuilder : IEndpointConventionBuilder => builder.WithMetadata(new PossibleProblems(codes));
 
     /// <summary>Every problem of a route, by status.</summary>
-    public static IEnumerable<IGrouping<int, ProblemCode>> Of(IList<object> metadata, bool hasPath, IServiceProvider services) =>
-        metadata
-            .OfType<PossibleProblems>()
+    public static IEnumerable<IGrouping<int, ProblemCode>> Of(Traits traits) =>
+        traits
+            .All<PossibleProblems>()
             .SelectMany(declared => declared.Codes)
-            .Concat(OfMachinery(metadata, hasPath, services))
+            .Concat(OfMachinery(traits))
             .Distinct()
             .OrderBy(code => code.Status)
             .ThenBy(code => code.Code, StringComparer.Ordinal)
@@ -37,39 +34,30 @@ public static class DocumentedProblems
         return JsonSerializer.SerializeToNode(body, JsonRules.Options)!;
     }
 
-    private static IEnumerable<ProblemCode> OfMachinery(IList<object> metadata, bool hasPath, IServiceProvider services)
-    {
-        if (!metadata.OfType<IAllowAnonymous>().Any())
-        {
-            yield return Problems.Unauthenticated;
-            yield return Problems.Forbidden;
-        }
-
-        if (hasPath)
-        {
-            yield return Problems.NotFound;
-        }
-
-        if (metadata.OfType<ListFilters>().Any())
-        {
-            yield return Problems.UnknownParameter;
-            yield return Problems.InvalidParameter;
-            yield return Problems.CursorMismatch;
-        }
-
-        if (metadata.OfType<IAcceptsMetadata>().FirstOrDefault() is { } body)
-        {
-            yield return Problems.MalformedRequest;
-            yield return Problems.MalformedBody;
-            yield return Problems.TooLarge;
-            yield return Problems.UnsupportedMediaType;
-            if (services.GetService(typeof(IValidator<>).MakeGenericType(body.RequestType ?? typeof(object))) is not null)
-            {
-                yield return Problems.Invalid;
-            }
-        }
-
-        yield return Problems.InternalError;
-        yield return Problems.StorageUnavailable;
-    }
+    private static IEnumerable<ProblemCode> OfMachinery(Traits traits) =>
+        [
+            Problems.InternalError,
+            Problems.StorageUnavailable,
+            .. traits.IsAnonymous ? [] : new[] { Problems.Unauthenticated, Problems.Forbidden },
+            .. traits.HasPlace ? new[] { Problems.NotFound } : [],
+            .. traits.IsList
+                ? new[] { Problems.UnknownParameter, Problems.InvalidParameter, Problems.CursorMismatch }
+                : [],
+            .. traits.Body is null
+                ? []
+                : new[]
+                {
+                    Problems.MalformedRequest,
+                    Problems.MalformedBody,
+                    Problems.TooLarge,
+                    Problems.UnsupportedMediaType,
+                },
+            .. traits.ChecksBody ? new[] { Problems.Invalid } : [],
+            .. traits.ChangesResource
+                ? new[] { Problems.InvalidHeader, Problems.PreconditionFailed, Problems.PreconditionRequired }
+                : [],
+            .. traits.TakesIdempotencyKey
+                ? new[] { Problems.InvalidHeader, Problems.IdempotencyInProgress, Problems.IdempotencyKeyReused }
+                : [],
+        ];
 }

@@ -54,8 +54,7 @@ public static class Examples
             : Call(WriteOne, type);
 
     private static JsonNode? Call(MethodInfo method, Type type) =>
-        type.GetInterfaces()
-            .Any(of => of.IsGenericType && of.GetGenericTypeDefinition() == typeof(IExampled<>))
+        type.GetInterfaces().Any(of => of.IsGenericType && of.GetGenericTypeDefinition() == typeof(IExampled<>))
             ? (JsonNode?)method.MakeGenericMethod(type).Invoke(null, null)
             : null;
 
@@ -63,8 +62,7 @@ public static class Examples
         where T : IExampled<T> => JsonSerializer.SerializeToNode(T.Example, JsonRules.Options);
 
     private static JsonNode? WritePageOf<T>()
-        where T : IExampled<T> =>
-        JsonSerializer.SerializeToNode(new Page<T>([T.Example], null), JsonRules.Options);
+        where T : IExampled<T> => JsonSerializer.SerializeToNode(new Page<T>([T.Example], null), JsonRules.Options);
 
     private static MethodInfo Method(string name) =>
         typeof(Examples).GetMethod(name, BindingFlags.NonPublic | BindingFlags.Static)!;

@@ -5,7 +5,10 @@ public static class Problems
 {
     public static readonly ProblemCode MalformedBody = new(400, "malformed_body", "The body could not be read")
     {
-        Example = new("Not JSON at line 1, byte 17.", FieldError.At("/data", "malformed_json", "Not JSON at line 1, byte 17.")),
+        Example = new(
+            "Not JSON at line 1, byte 17.",
+            FieldError.At("/data", "malformed_json", "Not JSON at line 1, byte 17.")
+        ),
     };
     public static readonly ProblemCode MalformedRequest = new(
         400,
@@ -30,7 +33,11 @@ public static class Problems
     {
         Example = new(
             "The cursor is not one this list gave with these filters; start again without it.",
-            FieldError.InParameter("cursor", "cursor_mismatch", "Use next_cursor of the page before, with the same filters.")
+            FieldError.InParameter(
+                "cursor",
+                "cursor_mismatch",
+                "Use next_cursor of the page before, with the same filters."
+            )
         ),
     };
     public static readonly ProblemCode InvalidHeader = new(400, "invalid_header", "A header is not valid")

@@ -30,8 +30,7 @@ public static partial class Slug
 
         public override bool IsValid(ValidationContext<T> context, string value) => IsSound(value);
 
-        public void Describe(OpenApiSchema schema) =>
-            (schema.MinLength, schema.MaxLength, schema.Pattern) = (1, MaxLength, Pattern);
+        public void Describe(OpenApiSchema schema) => new SlugShapeAttribute().Describe(schema);
 
         protected override string GetDefaultMessageTemplate(string errorCode) =>
             "A name is 1 to 63 lower-case letters, digits and hyphens, no hyphen first or last, and not shaped like an id.";
