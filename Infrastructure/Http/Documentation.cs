@@ -23,7 +23,7 @@ public static class Documentation
             options.OpenApiVersion = OpenApiSpecVersion.OpenApi3_1;
             // JSON that is handed on as it is needs no name
             options.CreateSchemaReferenceId = type =>
-                type.Type == typeof(JsonElement)
+                (Nullable.GetUnderlyingType(type.Type) ?? type.Type) == typeof(JsonElement)
                     ? null
                     : NameOf(type.Type) ?? OpenApiOptions.CreateDefaultSchemaReferenceId(type);
             options.AddSchemaTransformer(DocumentedLimits.DescribeAsync);
