@@ -9,13 +9,4 @@ public static class AutomationProblems
 
     public static Problem NoAutomation(NameOrId automation) =>
         Problems.NotFound.Because($"There is no automation {automation} in this project.");
-
-    public static Problem NoState(IReadOnlyList<string> states)
-    {
-        var message = $"One of {string.Join(", ", states)}.";
-        return Problems.InvalidParameter.Because(
-            $"state: {message}",
-            FieldError.InParameter("state", "invalid", message)
-        );
-    }
 }

@@ -9,7 +9,7 @@ using Npgsql;
 
 namespace Bellhop.Features.Automations;
 
-/// <summary>Lists the automations of a project, the oldest first.</summary>
+/// <summary>Lists the automations of a project, the newest first.</summary>
 public static class ListAutomations
 {
     public sealed class Endpoint : ICarterModule
@@ -19,9 +19,8 @@ public static class ListAutomations
                 .RequirePermission(Permissions.AutomationsRead)
                 .WithName(nameof(ListAutomations))
                 .WithTags("Automations")
-                .WithPaging("state")
-                .Produces<Page<Response>>()
-                .WithFilterOf("state", AutomationState.All);
+                .WithPagingByTime("created_at", new ListFilter("state", AutomationState.All))
+                .Produces<Page<Response>>();
 
         /// <summary>List automations</summary>
         public static async Task<IResult> Get(
@@ -60,38 +59,47 @@ public static class ListAutomations
     {
         public async Task<Result<Page<Response>>> Handle(Query request, CancellationToken cancellationToken)
         {
-            if (request.State is { } state && !AutomationState.All.Contains(state))
-            {
-                return AutomationProblems.NoState(AutomationState.All);
-            }
-
             await using var connection = await database.OpenConnectionAsync(cancellationToken);
             var rows = await connection.QueryAsync<Response>(
-                Sql.List.With(
-                    new
-                    {
-                        caller.ProjectId,
-                        request.State,
-                        After = request.Page.AfterId,
-                        Limit = request.Page.Limit + 1,
-                    },
-                    cancellationToken
-                )
+                Choose(request)
+                    .With(
+                        new
+                        {
+                            caller.ProjectId,
+                            request.State,
+                            request.Page.From,
+                            request.Page.Until,
+                            request.Page.Take,
+                        },
+                        cancellationToken
+                    )
             );
             return request.Page.ToPage(rows.AsList(), row => row.Id);
         }
+
+        private static string Choose(Query request) =>
+            request.State is null
+                ? request.Page.OldestFirst
+                    ? Sql.AllFromOldest
+                    : Sql.All
+                : request.Page.OldestFirst
+                    ? Sql.InStateFromOldest
+                    : Sql.InState;
     }
 
     private static class Sql
     {
-        public const string List = """
+        public const string All = Rows + ListOrder.NewestFirst;
+        public const string AllFromOldest = Rows + ListOrder.OldestFirst;
+        public const string InState = RowsInState + ListOrder.NewestFirst;
+        public const string InStateFromOldest = RowsInState + ListOrder.OldestFirst;
+
+        private const string Rows = """
             SELECT id, name, active_version AS version, state, created_at, updated_at
             FROM automations
-            WHERE project_id = @ProjectId AND deleted_at IS NULL
-                AND (@State::text IS NULL OR state = @State)
-                AND (@After::uuid IS NULL OR id > @After)
-            ORDER BY id
-            LIMIT @Limit
+            WHERE project_id = @ProjectId AND id >= @From AND id < @Until AND deleted_at IS NULL
             """;
+
+        private const string RowsInState = Rows + " AND state = @State";
     }
 }

@@ -20,9 +20,8 @@ public static class ListRuns
                 .RequirePermission(Permissions.AutomationsRead)
                 .WithName(nameof(ListRuns))
                 .WithTags("Automations")
-                .WithPaging("automation", "state")
-                .Produces<Page<Response>>()
-                .WithFilterOf("state", RunState.All);
+                .WithPagingByTime("created_at", "automation", new ListFilter("state", RunState.All))
+                .Produces<Page<Response>>();
 
         /// <summary>List runs</summary>
         public static async Task<IResult> Get(
@@ -86,11 +85,6 @@ public static class ListRuns
     {
         public async Task<Result<Page<Response>>> Handle(Query request, CancellationToken cancellationToken)
         {
-            if (request.State is { } state && !RunState.All.Contains(state))
-            {
-                return AutomationProblems.NoState(RunState.All);
-            }
-
             await using var connection = await database.OpenConnectionAsync(cancellationToken);
             var arguments = new
             {
@@ -98,14 +92,31 @@ public static class ListRuns
                 request.Automation?.Id,
                 request.Automation?.Name,
                 request.State,
-                Before = request.Page.AfterId ?? Guid.AllBitsSet,
-                Take = request.Page.Limit + 1,
+                request.Page.From,
+                request.Page.Until,
+                request.Page.Take,
             };
-            var sql = request.Automation is null ? Sql.All : Sql.OfAutomation;
-            var rows = await connection.QueryAsync<RunRow>(sql.With(arguments, cancellationToken));
+            var rows = await connection.QueryAsync<RunRow>(Choose(request).With(arguments, cancellationToken));
             Response[] runs = [.. rows.Select(row => row.ToResponse())];
             return request.Page.ToPage(runs, run => run.Id);
         }
+
+        private static string Choose(Query request) =>
+            (request.Automation, request.State, request.Page.OldestFirst) switch
+            {
+                (null, null, false) => Sql.All,
+                (null, null, true) => Sql.AllFromOldest,
+                (null, RunState.Succeeded, false) => Sql.Succeeded,
+                (null, RunState.Succeeded, true) => Sql.SucceededFromOldest,
+                (null, _, false) => Sql.InState,
+                (null, _, true) => Sql.InStateFromOldest,
+                (_, null, false) => Sql.OfAutomation,
+                (_, null, true) => Sql.OfAutomationFromOldest,
+                (_, RunState.Succeeded, false) => Sql.OfAutomationSucceeded,
+                (_, RunState.Succeeded, true) => Sql.OfAutomationSucceededFromOldest,
+                (_, _, false) => Sql.OfAutomationInState,
+                (_, _, true) => Sql.OfAutomationInStateFromOldest,
+            };
 
         private sealed record RunRow(
             Guid Id,
@@ -140,27 +151,42 @@ public static class ListRuns
 
     private static class Sql
     {
-        public const string All = """
+        public const string All = Rows + ListOrder.NewestFirst;
+        public const string AllFromOldest = Rows + ListOrder.OldestFirst;
+        public const string Succeeded = Rows + IsSucceeded + ListOrder.NewestFirst;
+        public const string SucceededFromOldest = Rows + IsSucceeded + ListOrder.OldestFirst;
+        public const string InState = Rows + IsInState + ListOrder.NewestFirst;
+        public const string InStateFromOldest = Rows + IsInState + ListOrder.OldestFirst;
+        public const string OfAutomation = RowsOfAutomation + ListOrder.NewestFirst;
+        public const string OfAutomationFromOldest = RowsOfAutomation + ListOrder.OldestFirst;
+        public const string OfAutomationSucceeded = RowsOfAutomation + IsSucceeded + ListOrder.NewestFirst;
+        public const string OfAutomationSucceededFromOldest = RowsOfAutomation + IsSucceeded + ListOrder.OldestFirst;
+        public const string OfAutomationInState = RowsOfAutomation + IsInState + ListOrder.NewestFirst;
+        public const string OfAutomationInStateFromOldest = RowsOfAutomation + IsInState + ListOrder.OldestFirst;
+
+        private const string Rows = """
             SELECT
                 r.id, a.name AS automation, r.automation_id, r.version, r.event_id, r.state, r.depth, r.waiting_for,
                 r.error::text AS error, r.created_at, r.finished_at
             FROM runs r
             JOIN automations a ON a.project_id = r.project_id AND a.id = r.automation_id
-            WHERE r.project_id = @ProjectId AND r.id < @Before AND (@State::text IS NULL OR r.state = @State)
-            ORDER BY r.id DESC
-            LIMIT @Take
+            WHERE r.project_id = @ProjectId AND r.id >= @From AND r.id < @Until
             """;
 
-        public const string OfAutomation = """
-            SELECT
-                r.id, a.name AS automation, r.automation_id, r.version, r.event_id, r.state, r.depth, r.waiting_for,
-                r.error::text AS error, r.created_at, r.finished_at
-            FROM automations a
-            JOIN runs r ON r.project_id = a.project_id AND r.automation_id = a.id
-            WHERE a.project_id = @ProjectId AND (a.id = @Id::uuid OR a.name = @Name::text)
-                AND r.id < @Before AND (@State::text IS NULL OR r.state = @State)
-            ORDER BY r.id DESC
-            LIMIT @Take
-            """;
+        // in a subquery of its own, so that the index of one automation's runs is what is read
+        private const string RowsOfAutomation =
+            Rows
+            + """
+                 AND r.automation_id = (
+                    SELECT id
+                    FROM automations
+                    WHERE project_id = @ProjectId AND (id = @Id::uuid OR (name = @Name::text AND deleted_at IS NULL))
+                )
+                """;
+
+        private const string IsSucceeded = " AND r.state = 'succeeded'";
+
+        // the second condition is that of the index
+        private const string IsInState = " AND r.state = @State AND r.state <> 'succeeded'";
     }
 }

@@ -16,11 +16,10 @@ public static class ListEvents
         public void AddRoutes(IEndpointRouteBuilder app) =>
             app.MapGet("/v1/events", Get)
                 .RequirePermission(Permissions.EventsRead)
-                .WithPaging("type")
+                .WithPagingByTime("received_at", new ListFilter("type", Example: "ticket.created"))
                 .WithName(nameof(ListEvents))
                 .WithTags("Events")
-                .Produces<Page<ReceivedEvent>>()
-                .WithFilterLike("type", "ticket.created");
+                .Produces<Page<ReceivedEvent>>();
 
         /// <summary>List events</summary>
         public static async Task<IResult> Get(HttpContext http, IMediator mediator, CancellationToken cancellationToken)
@@ -50,37 +49,41 @@ public static class ListEvents
             {
                 caller.ProjectId,
                 query.Type,
-                Before = query.Page.AfterId ?? Guid.AllBitsSet,
+                query.Page.From,
+                query.Page.Until,
+                query.Page.Take,
                 WithData = withData,
-                Take = query.Page.Limit + 1,
             };
             await using var connection = await database.OpenConnectionAsync(cancellationToken);
-            var rows = await connection.QueryAsync<EventRow>(
-                (query.Type is null ? Sql.All : Sql.OfType).With(arguments, cancellationToken)
-            );
+            var rows = await connection.QueryAsync<EventRow>(Choose(query).With(arguments, cancellationToken));
             ReceivedEvent[] events = [.. rows.Select(row => row.ToReceived(withData))];
             return query.Page.ToPage(events, shown => shown.Id);
         }
+
+        private static string Choose(Query query) =>
+            query.Type is null
+                ? query.Page.OldestFirst
+                    ? Sql.AllFromOldest
+                    : Sql.All
+                : query.Page.OldestFirst
+                    ? Sql.OfTypeFromOldest
+                    : Sql.OfType;
     }
 
     private static class Sql
     {
-        public const string All = """
+        public const string All = Rows + ListOrder.NewestFirst;
+        public const string AllFromOldest = Rows + ListOrder.OldestFirst;
+        public const string OfType = RowsOfType + ListOrder.NewestFirst;
+        public const string OfTypeFromOldest = RowsOfType + ListOrder.OldestFirst;
+
+        private const string Rows = """
             SELECT id, received_at, event_id, source, type, subject, time, attributes,
                 CASE WHEN @WithData THEN data END AS data
             FROM events
-            WHERE project_id = @ProjectId AND id < @Before
-            ORDER BY id DESC
-            LIMIT @Take
+            WHERE project_id = @ProjectId AND id >= @From AND id < @Until
             """;
 
-        public const string OfType = """
-            SELECT id, received_at, event_id, source, type, subject, time, attributes,
-                CASE WHEN @WithData THEN data END AS data
-            FROM events
-            WHERE project_id = @ProjectId AND type = @Type AND id < @Before
-            ORDER BY id DESC
-            LIMIT @Take
-            """;
+        private const string RowsOfType = Rows + " AND type = @Type";
     }
 }

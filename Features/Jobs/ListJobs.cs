@@ -19,11 +19,10 @@ public static class ListJobs
         public void AddRoutes(IEndpointRouteBuilder app) =>
             app.MapGet("/v1/jobs", Get)
                 .RequirePermission(Permissions.JobsRead)
-                .WithPaging("state")
+                .WithPagingByTime("created_at", new ListFilter("state", JobState.All))
                 .WithName(nameof(ListJobs))
                 .WithTags("Jobs")
-                .Produces<Page<Response>>()
-                .WithFilterOf("state", JobState.All);
+                .Produces<Page<Response>>();
 
         /// <summary>List jobs</summary>
         public static async Task<IResult> Get(
@@ -99,16 +98,17 @@ public static class ListJobs
                 );
             }
 
-            var (sql, number) = Choose(request.State);
+            var (sql, outcome) = Choose(request.State, request.Page.OldestFirst);
             await using var connection = await database.OpenConnectionAsync(cancellationToken);
             var rows = await connection.QueryAsync<JobRow>(
                 sql.With(
                     new
                     {
                         caller.ProjectId,
-                        Before = request.Page.AfterId ?? Guid.AllBitsSet,
-                        State = number,
-                        Limit = request.Page.Limit + 1,
+                        request.Page.From,
+                        request.Page.Until,
+                        request.Page.Take,
+                        Outcome = outcome,
                     },
                     cancellationToken
                 )
@@ -116,13 +116,18 @@ public static class ListJobs
             return request.Page.ToPage([.. rows.Select(ToResponse)], job => job.Id);
         }
 
-        private static (string Sql, short Number) Choose(string? state) =>
+        private static (string Sql, short Outcome) Choose(string? state, bool oldestFirst) =>
             state switch
             {
-                null => (Sql.All, 0),
-                JobState.Succeeded => (Sql.Succeeded, 0),
-                _ when JobState.Finished.IndexOf(state) is > 0 and var outcome => (Sql.NotSucceeded, (short)outcome),
-                _ => (Sql.Unfinished, (short)JobState.Unfinished.IndexOf(state)),
+                null => (oldestFirst ? Sql.AllFromOldest : Sql.All, 0),
+                JobState.Waiting => (oldestFirst ? Sql.WaitingFromOldest : Sql.Waiting, 0),
+                JobState.Ready => (oldestFirst ? Sql.ReadyFromOldest : Sql.Ready, 0),
+                JobState.Running => (oldestFirst ? Sql.RunningFromOldest : Sql.Running, 0),
+                JobState.Succeeded => (oldestFirst ? Sql.SucceededFromOldest : Sql.Succeeded, 0),
+                _ => (
+                    oldestFirst ? Sql.NotSucceededFromOldest : Sql.NotSucceeded,
+                    (short)JobState.Finished.IndexOf(state)
+                ),
             };
 
         private static Response ToResponse(JobRow job) =>
@@ -142,57 +147,57 @@ public static class ListJobs
 
     private static class Sql
     {
-        // every branch reads its own index backwards and stops at the limit
-        public const string All = """
-            SELECT j.id, q.name AS queue, j.kind, j.state, j.outcome, j.attempt, j.max_attempts, j.priority,
-                id_time(j.id) AS created_at, j.run_at, j.finished_at
-            FROM (
-                (SELECT project_id, id, queue_id, kind, state, NULL::smallint AS outcome, attempt, max_attempts, priority, run_at,
-                    NULL::timestamptz AS finished_at
-                FROM jobs
-                WHERE project_id = @ProjectId AND id < @Before
-                ORDER BY id DESC
-                LIMIT @Limit)
-                UNION ALL
-                (SELECT project_id, id, queue_id, kind, NULL, outcome, attempt, max_attempts, priority, run_at, finished_at
-                FROM job_history
-                WHERE project_id = @ProjectId AND id < @Before
-                ORDER BY id DESC
-                LIMIT @Limit)
-            ) j
-            JOIN queues q ON q.project_id = j.project_id AND q.queue_id = j.queue_id
-            ORDER BY j.id DESC
-            LIMIT @Limit
-            """;
+        // every branch reads its own index in order and stops at the limit
+        public const string All =
+            "("
+            + Open
+            + ListOrder.NewestFirst
+            + ")\nUNION ALL\n("
+            + Ended
+            + ListOrder.NewestFirst
+            + ")"
+            + ListOrder.NewestFirst;
+        public const string AllFromOldest =
+            "("
+            + Open
+            + ListOrder.OldestFirst
+            + ")\nUNION ALL\n("
+            + Ended
+            + ListOrder.OldestFirst
+            + ")"
+            + ListOrder.OldestFirst;
+        public const string Waiting = Open + " AND j.state = 0" + ListOrder.NewestFirst;
+        public const string WaitingFromOldest = Open + " AND j.state = 0" + ListOrder.OldestFirst;
+        public const string Ready = Open + " AND j.state = 1" + ListOrder.NewestFirst;
+        public const string ReadyFromOldest = Open + " AND j.state = 1" + ListOrder.OldestFirst;
+        public const string Running = Open + IsRunning + ListOrder.NewestFirst;
+        public const string RunningFromOldest = Open + IsRunning + ListOrder.OldestFirst;
+        public const string Succeeded = Ended + " AND h.outcome = 0" + ListOrder.NewestFirst;
+        public const string SucceededFromOldest = Ended + " AND h.outcome = 0" + ListOrder.OldestFirst;
+        public const string NotSucceeded = Ended + IsNotSucceeded + ListOrder.NewestFirst;
+        public const string NotSucceededFromOldest = Ended + IsNotSucceeded + ListOrder.OldestFirst;
 
-        public const string Unfinished = """
-            SELECT j.id, q.name AS queue, j.kind, j.state, j.attempt, j.max_attempts, j.priority, id_time(j.id) AS created_at, j.run_at
+        private const string Open = """
+            SELECT j.id, q.name AS queue, j.kind, j.state, NULL::smallint AS outcome, j.attempt, j.max_attempts, j.priority,
+                id_time(j.id) AS created_at, j.run_at, NULL::timestamptz AS finished_at
             FROM jobs j
             JOIN queues q ON q.project_id = j.project_id AND q.queue_id = j.queue_id
-            WHERE j.project_id = @ProjectId AND j.id < @Before AND j.state = @State
-            ORDER BY j.id DESC
-            LIMIT @Limit
+            WHERE j.project_id = @ProjectId AND j.id >= @From AND j.id < @Until
             """;
 
-        public const string Succeeded = """
-            SELECT h.id, q.name AS queue, h.kind, h.outcome, h.attempt, h.max_attempts, h.priority, id_time(h.id) AS created_at,
-                h.run_at, h.finished_at
+        private const string Ended = """
+            SELECT h.id, q.name AS queue, h.kind, NULL::smallint AS state, h.outcome, h.attempt, h.max_attempts, h.priority,
+                id_time(h.id) AS created_at, h.run_at, h.finished_at
             FROM job_history h
             JOIN queues q ON q.project_id = h.project_id AND q.queue_id = h.queue_id
-            WHERE h.project_id = @ProjectId AND h.id < @Before AND h.outcome = 0
-            ORDER BY h.id DESC
-            LIMIT @Limit
+            WHERE h.project_id = @ProjectId AND h.id >= @From AND h.id < @Until
             """;
 
-        // the second condition on outcome is the index's own
-        public const string NotSucceeded = """
-            SELECT h.id, q.name AS queue, h.kind, h.outcome, h.attempt, h.max_attempts, h.priority, id_time(h.id) AS created_at,
-                h.run_at, h.finished_at
-            FROM job_history h
-            JOIN queues q ON q.project_id = h.project_id AND q.queue_id = h.queue_id
-            WHERE h.project_id = @ProjectId AND h.id < @Before AND h.outcome = @State AND h.outcome <> 0
-            ORDER BY h.id DESC
-            LIMIT @Limit
-            """;
+        // what runs is little, and has an index of its own
+        private const string IsRunning =
+            " AND j.state = 2 AND j.queue_id IN (SELECT queue_id FROM queues WHERE project_id = @ProjectId)";
+
+        // the second condition is that of the index
+        private const string IsNotSucceeded = " AND h.outcome = @Outcome AND h.outcome <> 0";
     }
 }

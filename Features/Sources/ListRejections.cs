@@ -17,7 +17,7 @@ public static class ListRejections
         public void AddRoutes(IEndpointRouteBuilder app) =>
             app.MapGet("/v1/sources/{id}/rejections", Get)
                 .RequirePermission(Permissions.SourcesRead)
-                .WithPaging()
+                .WithPagingByTime("rejected_at")
                 .WithName(nameof(ListRejections))
                 .WithTags("Sources")
                 .Produces<Page<RejectedRequest>>();
@@ -66,10 +66,13 @@ public static class ListRejections
                 caller.ProjectId,
                 SourceId = sourceId,
                 WithBody = caller.May(Permissions.DataRead),
-                Before = query.Page.AfterId ?? Guid.AllBitsSet,
-                Take = query.Page.Limit + 1,
+                query.Page.From,
+                query.Page.Until,
+                query.Page.Take,
             };
-            var rows = await connection.QueryAsync<RejectionRow>(Sql.List.With(arguments, cancellationToken));
+            var rows = await connection.QueryAsync<RejectionRow>(
+                (query.Page.OldestFirst ? Sql.ListFromOldest : Sql.List).With(arguments, cancellationToken)
+            );
             RejectedRequest[] rejections = [.. rows.Select(row => row.ToRejected())];
             return query.Page.ToPage(rejections, rejection => rejection.Id);
         }
@@ -81,12 +84,13 @@ public static class ListRejections
             SELECT id FROM sources WHERE project_id = @ProjectId AND (id = @Id::uuid OR name = @Name::text) AND deleted_at IS NULL
             """;
 
-        public const string List = """
+        public const string List = Rows + ListOrder.NewestFirst;
+        public const string ListFromOldest = Rows + ListOrder.OldestFirst;
+
+        private const string Rows = """
             SELECT id, rejected_at, reason, detail, headers, CASE WHEN @WithBody THEN body END AS body, body_bytes, also_rejected
             FROM source_rejections
-            WHERE project_id = @ProjectId AND source_id = @SourceId AND id < @Before
-            ORDER BY id DESC
-            LIMIT @Take
+            WHERE project_id = @ProjectId AND source_id = @SourceId AND id >= @From AND id < @Until
             """;
     }
 }

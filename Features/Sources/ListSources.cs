@@ -16,7 +16,7 @@ public static class ListSources
         public void AddRoutes(IEndpointRouteBuilder app) =>
             app.MapGet("/v1/sources", Get)
                 .RequirePermission(Permissions.SourcesRead)
-                .WithPaging()
+                .WithPagingByTime("created_at")
                 .WithName(nameof(ListSources))
                 .WithTags("Sources")
                 .Produces<Page<SourceView>>();
@@ -41,23 +41,27 @@ public static class ListSources
             var arguments = new
             {
                 caller.ProjectId,
-                Before = query.Page.AfterId ?? Guid.AllBitsSet,
-                Take = query.Page.Limit + 1,
+                query.Page.From,
+                query.Page.Until,
+                query.Page.Take,
             };
             await using var connection = await database.OpenConnectionAsync(cancellationToken);
-            var rows = await connection.QueryAsync<SourceView>(Sql.List.With(arguments, cancellationToken));
+            var rows = await connection.QueryAsync<SourceView>(
+                (query.Page.OldestFirst ? Sql.ListFromOldest : Sql.List).With(arguments, cancellationToken)
+            );
             return query.Page.ToPage(rows.AsList(), source => source.Id);
         }
     }
 
     private static class Sql
     {
-        public const string List = """
+        public const string List = Rows + ListOrder.NewestFirst;
+        public const string ListFromOldest = Rows + ListOrder.OldestFirst;
+
+        private const string Rows = """
             SELECT id, name, scheme, '/in/' || token AS inbound_path, revision, created_at, updated_at
             FROM sources
-            WHERE project_id = @ProjectId AND id < @Before AND deleted_at IS NULL
-            ORDER BY id DESC
-            LIMIT @Take
+            WHERE project_id = @ProjectId AND id >= @From AND id < @Until AND deleted_at IS NULL
             """;
     }
 }

@@ -31,6 +31,7 @@ internal static class DeliveryState
 /// <param name="Sequence">The <c>webhook-sequence</c>: without gaps per endpoint, given at the first attempt.</param>
 /// <param name="Attempt">How many attempts were begun.</param>
 /// <param name="NextAttemptAt">When the next attempt is due; null when there is none.</param>
+/// <param name="CreatedAt">When its event was received.</param>
 public sealed record Delivery(
     Guid Id,
     Guid EventId,

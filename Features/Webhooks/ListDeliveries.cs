@@ -16,11 +16,10 @@ public static class ListDeliveries
         public void AddRoutes(IEndpointRouteBuilder app) =>
             app.MapGet("/v1/deliveries", Get)
                 .RequirePermission(Permissions.WebhooksRead)
-                .WithPaging("endpoint_id", "state")
+                .WithPagingByTime("created_at", "endpoint_id", new ListFilter("state", DeliveryState.All))
                 .WithName(nameof(ListDeliveries))
                 .WithTags("Webhooks")
-                .Produces<Page<Delivery>>()
-                .WithFilterOf("state", DeliveryState.All);
+                .Produces<Page<Delivery>>();
 
         /// <summary>List deliveries</summary>
         public static async Task<IResult> Get(HttpContext http, IMediator mediator, CancellationToken cancellationToken)
@@ -35,15 +34,16 @@ public static class ListDeliveries
             var endpointId = Guid.Empty;
             if (endpoint.Count > 0 && !Guid.TryParseExact(endpoint[0], "D", out endpointId))
             {
-                return Invalid("endpoint_id", "The id of a webhook endpoint.");
+                const string Message = "The id of a webhook endpoint.";
+                return new ProblemResponse(
+                    Problems.InvalidParameter.Because(
+                        $"endpoint_id: {Message}",
+                        FieldError.InParameter("endpoint_id", "invalid", Message)
+                    )
+                );
             }
 
             var state = http.Request.Query["state"];
-            if (state.Count > 0 && !DeliveryState.All.Contains(state[0], StringComparer.Ordinal))
-            {
-                return Invalid("state", $"One of {string.Join(", ", DeliveryState.All)}.");
-            }
-
             var query = new Query(
                 paging.Unwrap(),
                 endpoint.Count > 0 ? endpointId : null,
@@ -51,14 +51,6 @@ public static class ListDeliveries
             );
             return (await mediator.Send(query, cancellationToken)).ToHttp(http);
         }
-
-        private static ProblemResponse Invalid(string parameter, string message) =>
-            new(
-                Problems.InvalidParameter.Because(
-                    $"{parameter}: {message}",
-                    FieldError.InParameter(parameter, "invalid", message)
-                )
-            );
     }
 
     public sealed record Query(PageRequest Page, Guid? EndpointId, string? State) : IRequest<Result<Page<Delivery>>>;
@@ -73,34 +65,59 @@ public static class ListDeliveries
                 caller.ProjectId,
                 query.EndpointId,
                 query.State,
-                Before = query.Page.AfterId ?? Guid.AllBitsSet,
-                Take = query.Page.Limit + 1,
+                query.Page.From,
+                query.Page.Until,
+                query.Page.Take,
             };
             await using var connection = await database.OpenConnectionAsync(cancellationToken);
-            var rows = await connection.QueryAsync<Delivery>(
-                (query.EndpointId is null ? Sql.All : Sql.OfEndpoint).With(arguments, cancellationToken)
-            );
+            var rows = await connection.QueryAsync<Delivery>(Choose(query).With(arguments, cancellationToken));
             return query.Page.ToPage(rows.AsList(), delivery => delivery.Id);
         }
+
+        private static string Choose(Query query) =>
+            (query.EndpointId, query.State, query.Page.OldestFirst) switch
+            {
+                (null, null, false) => Sql.All,
+                (null, null, true) => Sql.AllFromOldest,
+                (null, DeliveryState.Succeeded, false) => Sql.Succeeded,
+                (null, DeliveryState.Succeeded, true) => Sql.SucceededFromOldest,
+                (null, _, false) => Sql.InState,
+                (null, _, true) => Sql.InStateFromOldest,
+                (_, null, false) => Sql.OfEndpoint,
+                (_, null, true) => Sql.OfEndpointFromOldest,
+                (_, DeliveryState.Succeeded, false) => Sql.OfEndpointSucceeded,
+                (_, DeliveryState.Succeeded, true) => Sql.OfEndpointSucceededFromOldest,
+                (_, _, false) => Sql.OfEndpointInState,
+                (_, _, true) => Sql.OfEndpointInStateFromOldest,
+            };
     }
 
     private static class Sql
     {
-        public const string All = """
+        public const string All = Rows + ListOrder.NewestFirst;
+        public const string AllFromOldest = Rows + ListOrder.OldestFirst;
+        public const string Succeeded = Rows + IsSucceeded + ListOrder.NewestFirst;
+        public const string SucceededFromOldest = Rows + IsSucceeded + ListOrder.OldestFirst;
+        public const string InState = Rows + IsInState + ListOrder.NewestFirst;
+        public const string InStateFromOldest = Rows + IsInState + ListOrder.OldestFirst;
+        public const string OfEndpoint = RowsOfEndpoint + ListOrder.NewestFirst;
+        public const string OfEndpointFromOldest = RowsOfEndpoint + ListOrder.OldestFirst;
+        public const string OfEndpointSucceeded = RowsOfEndpoint + IsSucceeded + ListOrder.NewestFirst;
+        public const string OfEndpointSucceededFromOldest = RowsOfEndpoint + IsSucceeded + ListOrder.OldestFirst;
+        public const string OfEndpointInState = RowsOfEndpoint + IsInState + ListOrder.NewestFirst;
+        public const string OfEndpointInStateFromOldest = RowsOfEndpoint + IsInState + ListOrder.OldestFirst;
+
+        private const string Rows = """
             SELECT id, event_id, endpoint_id, state, sequence, attempts AS attempt, next_attempt_at, created_at, finished_at
             FROM deliveries
-            WHERE project_id = @ProjectId AND id < @Before AND (@State::text IS NULL OR state = @State)
-            ORDER BY id DESC
-            LIMIT @Take
+            WHERE project_id = @ProjectId AND id >= @From AND id < @Until
             """;
 
-        public const string OfEndpoint = """
-            SELECT id, event_id, endpoint_id, state, sequence, attempts AS attempt, next_attempt_at, created_at, finished_at
-            FROM deliveries
-            WHERE project_id = @ProjectId AND endpoint_id = @EndpointId AND id < @Before
-                AND (@State::text IS NULL OR state = @State)
-            ORDER BY id DESC
-            LIMIT @Take
-            """;
+        private const string RowsOfEndpoint = Rows + " AND endpoint_id = @EndpointId";
+
+        private const string IsSucceeded = " AND state = 'succeeded'";
+
+        // the second condition is that of the index
+        private const string IsInState = " AND state = @State AND state <> 'succeeded'";
     }
 }

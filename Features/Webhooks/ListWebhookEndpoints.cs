@@ -16,7 +16,7 @@ public static class ListWebhookEndpoints
         public void AddRoutes(IEndpointRouteBuilder app) =>
             app.MapGet("/v1/webhook-endpoints", Get)
                 .RequirePermission(Permissions.WebhooksRead)
-                .WithPaging()
+                .WithPagingByTime("created_at")
                 .WithName(nameof(ListWebhookEndpoints))
                 .WithTags("Webhooks")
                 .Produces<Page<WebhookEndpoint>>();
@@ -41,11 +41,14 @@ public static class ListWebhookEndpoints
             var arguments = new
             {
                 caller.ProjectId,
-                Before = query.Page.AfterId ?? Guid.AllBitsSet,
-                Take = query.Page.Limit + 1,
+                query.Page.From,
+                query.Page.Until,
+                query.Page.Take,
             };
             await using var connection = await database.OpenConnectionAsync(cancellationToken);
-            var rows = await connection.QueryAsync<EndpointRow>(Sql.List.With(arguments, cancellationToken));
+            var rows = await connection.QueryAsync<EndpointRow>(
+                (query.Page.OldestFirst ? Sql.ListFromOldest : Sql.List).With(arguments, cancellationToken)
+            );
             WebhookEndpoint[] endpoints = [.. rows.Select(row => row.ToEndpoint())];
             return query.Page.ToPage(endpoints, endpoint => endpoint.Id);
         }
@@ -53,12 +56,13 @@ public static class ListWebhookEndpoints
 
     private static class Sql
     {
-        public const string List = """
+        public const string List = Rows + ListOrder.NewestFirst;
+        public const string ListFromOldest = Rows + ListOrder.OldestFirst;
+
+        private const string Rows = """
             SELECT id, name, url, event_types, state, retry::text AS retry, concurrency, revision, created_at, updated_at
             FROM webhook_endpoints
-            WHERE project_id = @ProjectId AND id < @Before AND deleted_at IS NULL
-            ORDER BY id DESC
-            LIMIT @Take
+            WHERE project_id = @ProjectId AND id >= @From AND id < @Until AND deleted_at IS NULL
             """;
     }
 }

@@ -114,7 +114,7 @@ internal sealed class MatchingEndpoints(NpgsqlDataSource database, SenderSignals
             )
             SELECT
                 d.project_id, d.id, d.event_id, d.endpoint_id, CASE WHEN d.active THEN 'pending' ELSE 'disabled' END,
-                CASE WHEN d.active THEN now() END, now(), CASE WHEN d.active THEN NULL ELSE now() END
+                CASE WHEN d.active THEN now() END, id_time(d.event_id), CASE WHEN d.active THEN NULL ELSE now() END
             FROM unnest(@ProjectIds::uuid[], @Ids::uuid[], @EventIds::uuid[], @EndpointIds::uuid[], @Actives::boolean[])
                 AS d(project_id, id, event_id, endpoint_id, active)
             WHERE (SELECT true FROM events e WHERE e.project_id = d.project_id AND e.id = d.event_id)

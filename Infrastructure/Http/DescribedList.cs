@@ -3,55 +3,42 @@ using Microsoft.OpenApi;
 
 namespace Bellhop.Infrastructure.Http;
 
-/// <summary>What a filter of a list may be: one of these words, or something like the example.</summary>
-public sealed record DescribedFilter(string Name, IReadOnlyList<string>? Words, string? Example);
-
-/// <summary>What every list takes, as the document describes it.</summary>
+/// <summary>What a list may be asked, as the document describes it: the parameters that <see cref="Paging.Read"/> reads.</summary>
 public static class DescribedList
 {
-    /// <summary>Says that a filter takes one of these words.</summary>
-    public static RouteHandlerBuilder WithFilterOf(
-        this RouteHandlerBuilder builder,
-        string name,
-        IReadOnlyList<string> words
-    ) => builder.WithMetadata(new DescribedFilter(name, words, null));
-
-    /// <summary>Says what the value of a filter looks like.</summary>
-    public static RouteHandlerBuilder WithFilterLike(this RouteHandlerBuilder builder, string name, string example) =>
-        builder.WithMetadata(new DescribedFilter(name, null, example));
-
-    /// <summary>Adds what every list takes, and the list's own filters.</summary>
-    public static void AddTo(IList<IOpenApiParameter> parameters, ListFilters list, Traits traits)
+    /// <summary>Adds them, in place of those that the route binds by itself.</summary>
+    public static void AddTo(IList<IOpenApiParameter> parameters, ListFilters list)
     {
-        foreach (var name in list.Names)
+        foreach (var known in parameters.Where(one => one.In == ParameterLocation.Query).ToArray())
         {
-            if (parameters.OfType<OpenApiParameter>().FirstOrDefault(one => one.Name == name) is not { } bound)
-            {
-                bound = Query(name, new OpenApiSchema { Type = JsonSchemaType.String });
-                parameters.Add(bound);
-            }
-
-            var filter = traits.All<DescribedFilter>().FirstOrDefault(one => one.Name == name);
-            bound.Description ??= "Only those with this value.";
-            Bound((OpenApiSchema)bound.Schema!, filter, name);
-            bound.Example = ExampleOf((OpenApiSchema)bound.Schema!, filter);
+            parameters.Remove(known);
         }
 
-        parameters.Add(
-            Query(
-                "limit",
-                new OpenApiSchema
-                {
-                    Type = JsonSchemaType.Integer,
-                    Format = "int32",
-                    Minimum = "1",
-                    Maximum = $"{PageRequest.MaxLimit}",
-                    Default = PageRequest.DefaultLimit,
-                },
-                "How many.",
-                PageRequest.DefaultLimit
-            )
-        );
+        foreach (var filter in list.Filters)
+        {
+            parameters.Add(Query(filter.Name, Of(filter), "Only those with this value.", ExampleOf(filter)));
+        }
+
+        if (list.TimeField is { } field)
+        {
+            var order = new OpenApiSchema { Type = JsonSchemaType.String, Default = list.Sorts[0] };
+            DocumentedLimits.Enumerate(order, list.Sorts);
+            parameters.Add(Query("sort", order, "The newest first, or the oldest.", list.Sorts[1]));
+            parameters.Add(
+                Query($"{field}[gte]", Time(), "Only those of this moment or later.", "2025-10-09T00:00:00Z")
+            );
+            parameters.Add(Query($"{field}[lt]", Time(), "Only those before this moment.", "2025-10-10T00:00:00Z"));
+        }
+
+        var limit = new OpenApiSchema
+        {
+            Type = JsonSchemaType.Integer,
+            Format = "int32",
+            Minimum = "1",
+            Maximum = $"{PageRequest.MaxLimit}",
+            Default = PageRequest.DefaultLimit,
+        };
+        parameters.Add(Query("limit", limit, "How many.", PageRequest.DefaultLimit));
         parameters.Add(
             Query(
                 "cursor",
@@ -62,36 +49,39 @@ public static class DescribedList
         );
     }
 
-    private static void Bound(OpenApiSchema schema, DescribedFilter? filter, string name)
+    private static OpenApiSchema Of(ListFilter filter)
     {
-        if (name.EndsWith("_id", StringComparison.Ordinal))
-        {
-            (schema.Format, schema.MaxLength) = ("uuid", 36);
-        }
-        else if (filter?.Words is { } words)
+        var schema = new OpenApiSchema { Type = JsonSchemaType.String };
+        if (filter.Values is { } words)
         {
             DocumentedLimits.Enumerate(schema, words);
+        }
+        else if (IsId(filter))
+        {
+            (schema.Format, schema.MaxLength) = ("uuid", 36);
         }
         else
         {
             schema.MaxLength = 255;
         }
+
+        return schema;
     }
 
-    private static JsonNode ExampleOf(OpenApiSchema schema, DescribedFilter? filter) =>
-        schema switch
+    private static string ExampleOf(ListFilter filter) =>
+        filter.Example ?? filter.Values?[0] ?? (IsId(filter) ? Story.Endpoint.ToString() : Story.Name);
+
+    private static bool IsId(ListFilter filter) => filter.Name.EndsWith("_id", StringComparison.Ordinal);
+
+    private static OpenApiSchema Time() =>
+        new()
         {
-            { Enum: [var first, ..] } => first.DeepClone(),
-            { Format: "uuid" } => Story.Endpoint.ToString(),
-            _ => filter?.Example ?? Story.Name,
+            Type = JsonSchemaType.String,
+            Format = "date-time",
+            MaxLength = Rfc3339.MaxLength,
         };
 
-    private static OpenApiParameter Query(
-        string name,
-        OpenApiSchema schema,
-        string? description = null,
-        JsonNode? example = null
-    ) =>
+    private static OpenApiParameter Query(string name, OpenApiSchema schema, string description, JsonNode example) =>
         new()
         {
             Name = name,

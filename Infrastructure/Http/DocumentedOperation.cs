@@ -77,7 +77,7 @@ public static class DocumentedOperation
         operation.Parameters ??= [];
         if (traits.Find<ListFilters>() is { } list)
         {
-            DescribedList.AddTo(operation.Parameters, list, traits);
+            DescribedList.AddTo(operation.Parameters, list);
         }
 
         DocumentedHeaders.AddTo(operation.Parameters, traits);

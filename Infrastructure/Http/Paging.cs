@@ -14,7 +14,7 @@ public sealed record Page<T>(
     [property: MaxLength(CursorSigner.MaxLength)] string? NextCursor
 );
 
-/// <summary>What a list was asked for: <c>limit</c>, where to go on, and the filters the route knows.</summary>
+/// <summary>What a list was asked for: <c>limit</c>, where to go on, in which order, and the filters the route knows.</summary>
 /// <remarks>
 /// Paging is by key, never by offset: a row that stays is seen once, however many come and go meanwhile. Cursors are signed and
 /// bound to the project, the route and the filters; they grant nothing. An unknown or repeated parameter is refused.
@@ -31,6 +31,18 @@ public sealed class PageRequest
         (Limit, After, _signer, _context) = (limit, after, signer, context);
 
     public int Limit { get; }
+
+    /// <summary>One row more than the page holds tells whether there is a next one.</summary>
+    public int Take => Limit + 1;
+
+    /// <summary>Of a list by time: whether it was asked for from its oldest end.</summary>
+    public bool OldestFirst { get; private init; }
+
+    /// <summary>Of a list by time: the first id that may be on this page.</summary>
+    public Guid From { get; private init; }
+
+    /// <summary>Of a list by time: the first id beyond this page.</summary>
+    public Guid Until { get; private init; } = Guid.AllBitsSet;
 
     /// <summary>The first page for somebody who asks for no other: its <c>next_cursor</c> is null.</summary>
     public static PageRequest First(int limit) => new(limit, null, null, "");
@@ -53,24 +65,84 @@ public sealed class PageRequest
     }
 
     public Page<T> ToPage<T>(IReadOnlyList<T> rows, Func<T, Guid> id) => ToPage(rows, row => id(row).ToString("N"));
+
+    /// <summary>Bounds the page by moments, and by the last item of the page before: ids are in the order of time (RFC 9562).</summary>
+    internal PageRequest InOrder(bool oldestFirst, Guid from, Guid until)
+    {
+        if (AfterId is { } after)
+        {
+            (from, until) = oldestFirst ? (IdBounds.After(after), until) : (from, after);
+        }
+
+        return new PageRequest(Limit, After, _signer, _context)
+        {
+            OldestFirst = oldestFirst,
+            From = from,
+            Until = until,
+        };
+    }
 }
 
-/// <summary>Reads <see cref="PageRequest"/> from the query; the route's metadata says which filters exist.</summary>
-public sealed record ListFilters(params string[] Names)
+/// <summary>How a list by time ends: its statement bounds <c>id</c> by <c>@From</c> and <c>@Until</c> before.</summary>
+public static class ListOrder
 {
-    public static readonly ListFilters None = new();
+    public const string NewestFirst = "\nORDER BY id DESC\nLIMIT @Take";
+    public const string OldestFirst = "\nORDER BY id\nLIMIT @Take";
+}
+
+/// <summary>A parameter that narrows a list.</summary>
+/// <param name="Values">The closed set it is from; null: any text.</param>
+/// <param name="Example">What such a text is like; null: a name.</param>
+public sealed record ListFilter(string Name, IReadOnlyList<string>? Values = null, string? Example = null)
+{
+    public static implicit operator ListFilter(string name) => new(name);
+}
+
+/// <summary>What a list may be asked; the route's metadata, and what <see cref="Paging.Read"/> holds a request to.</summary>
+/// <param name="TimeField">Of a list by time: the member it is ordered by, to sort by and to bound with <c>[gte]</c> and <c>[lt]</c>.</param>
+public sealed record ListFilters(IReadOnlyList<ListFilter> Filters, string? TimeField)
+{
+    public static readonly ListFilters None = new([], null);
+
+    /// <summary>Every parameter beside <c>limit</c> and <c>cursor</c>.</summary>
+    public IReadOnlyList<string> Names { get; } =
+    [
+        .. Filters.Select(filter => filter.Name),
+        .. TimeField is null ? Array.Empty<string>() : ["sort", $"{TimeField}[gte]", $"{TimeField}[lt]"],
+    ];
+
+    /// <summary>The first one is how it is sorted where nothing is said.</summary>
+    public IReadOnlyList<string> Sorts { get; } = TimeField is null ? [] : [$"-{TimeField}", TimeField];
 }
 
 public static class Paging
 {
-    /// <summary>Declares a list and its filters; every other query parameter is refused.</summary>
-    public static RouteHandlerBuilder WithPaging(this RouteHandlerBuilder builder, params string[] filters) =>
-        builder.WithMetadata(new ListFilters(filters));
+    /// <summary>Declares a list in an order of its own; every query parameter beside these is refused.</summary>
+    public static RouteHandlerBuilder WithPaging(this RouteHandlerBuilder builder, params ListFilter[] filters) =>
+        builder.WithMetadata(new ListFilters(filters, null));
+
+    /// <summary>Declares a list that is the newest first, or the oldest with <c>sort</c>; the moment of an item is that of its id.</summary>
+    public static RouteHandlerBuilder WithPagingByTime(
+        this RouteHandlerBuilder builder,
+        string timeField,
+        params ListFilter[] filters
+    ) => builder.WithMetadata(new ListFilters(filters, timeField));
 
     /// <summary>Reads and checks <c>limit</c>, <c>cursor</c> and the presence of filters. Faults: 400, naming the parameter.</summary>
     public static Result<PageRequest> Read(HttpContext http)
     {
         var filters = http.GetEndpoint()?.Metadata.GetMetadata<ListFilters>() ?? ListFilters.None;
+        foreach (var filter in filters.Filters.Where(filter => filter.Values is not null))
+        {
+            if (
+                http.Request.Query[filter.Name] is [var value]
+                && !filter.Values!.Contains(value, StringComparer.Ordinal)
+            )
+            {
+                return Invalid(filter.Name, $"One of {string.Join(", ", filter.Values!)}.");
+            }
+        }
+
         foreach (var (name, values) in http.Request.Query)
         {
             if (name is not ("limit" or "cursor") && !filters.Names.Contains(name, StringComparer.Ordinal))
@@ -123,7 +195,40 @@ public static class Paging
             );
         }
 
-        return new PageRequest(limit, after, signer, context);
+        var page = new PageRequest(limit, after, signer, context);
+        return filters.TimeField is null ? page : InOrder(http.Request.Query, page, filters);
+    }
+
+    private static Result<PageRequest> InOrder(IQueryCollection query, PageRequest page, ListFilters filters)
+    {
+        var sort = query["sort"];
+        if (sort is [var wanted] && !filters.Sorts.Contains(wanted, StringComparer.Ordinal))
+        {
+            return Invalid("sort", $"One of {string.Join(", ", filters.Sorts)}.");
+        }
+
+        var (from, until) = (Guid.Empty, Guid.AllBitsSet);
+        var problem =
+            Bound(query, $"{filters.TimeField}[gte]", ref from) ?? Bound(query, $"{filters.TimeField}[lt]", ref until);
+        return problem is not null
+            ? problem
+            : page.InOrder(sort is [var name] && name == filters.Sorts[1], from, until);
+    }
+
+    private static Problem? Bound(IQueryCollection query, string name, ref Guid bound)
+    {
+        if (query[name] is not [{ } text])
+        {
+            return null;
+        }
+
+        if (Rfc3339.Parse(text) is not { } moment)
+        {
+            return Invalid(name, "An RFC 3339 time with an offset, such as 2026-01-31T09:30:00Z.");
+        }
+
+        bound = IdBounds.At(moment);
+        return null;
     }
 
     private static string Context(HttpContext http, ListFilters filters)

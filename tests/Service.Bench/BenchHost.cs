@@ -32,7 +32,8 @@ public sealed class BenchHost : IAsyncDisposable
 
     public Process Service => _service;
 
-    public static async Task<BenchHost> StartAsync()
+    /// <param name="roles">What the process does; all of it where nothing is said.</param>
+    public static async Task<BenchHost> StartAsync(string roles = "api,worker,scheduler")
     {
         var root = FindRoot();
         var state = Environment.GetEnvironmentVariable("BELLHOP_STATE") ?? Path.Combine(root, ".state");
@@ -64,6 +65,7 @@ public sealed class BenchHost : IAsyncDisposable
         start.Environment["Bellhop__StateDirectory"] = directory;
         start.Environment["Bellhop__Listen"] = $"127.0.0.1:{port}";
         start.Environment["Bellhop__InternalListen"] = $"127.0.0.1:{FreePort()}";
+        start.Environment["Bellhop__Roles"] = roles;
         start.Environment["Bellhop__Outgoing__AllowNetworks__0"] = "127.0.0.0/8";
         start.Environment["ConnectionStrings__Bellhop"] = cluster.ConnectionString;
         var service = Process.Start(start)!;

@@ -81,7 +81,7 @@ public sealed partial class StatementRules(ServiceFixture service)
     private static IEnumerable<(string Name, string Sql)> All() =>
         from type in typeof(Program).Assembly.GetTypes()
         where type is { Name: "Sql", DeclaringType: not null }
-        from field in type.GetFields(BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Static)
+        from field in type.GetFields(BindingFlags.Public | BindingFlags.Static) // private ones are parts of these
         where field.IsLiteral && field.FieldType == typeof(string)
         select ($"{type.DeclaringType!.Name}.{field.Name}", (string)field.GetRawConstantValue()!);
 

@@ -583,15 +583,18 @@ ALTER TABLE ONLY bellhop.unrouted_events
     ADD CONSTRAINT unrouted_events_pkey PRIMARY KEY (project_id, event_id);
 ALTER TABLE ONLY bellhop.webhook_endpoints
     ADD CONSTRAINT webhook_endpoints_pkey PRIMARY KEY (project_id, id);
+CREATE INDEX automations_by_state ON bellhop.automations USING btree (project_id, state, id) WHERE (deleted_at IS NULL);
 CREATE UNIQUE INDEX automations_name_taken ON bellhop.automations USING btree (project_id, name) WHERE (deleted_at IS NULL);
 CREATE INDEX deliveries_by_endpoint ON ONLY bellhop.deliveries USING btree (project_id, endpoint_id, id);
+CREATE INDEX deliveries_by_endpoint_and_state ON ONLY bellhop.deliveries USING btree (project_id, endpoint_id, state, id) WHERE (state <> 'succeeded'::text);
 CREATE INDEX deliveries_by_event ON ONLY bellhop.deliveries USING btree (project_id, event_id);
+CREATE INDEX deliveries_by_state ON ONLY bellhop.deliveries USING btree (project_id, state, id) WHERE (state <> 'succeeded'::text);
 CREATE INDEX deliveries_default_project_id_endpoint_id_id_idx ON bellhop.deliveries_default USING btree (project_id, endpoint_id, id);
 CREATE INDEX deliveries_due ON ONLY bellhop.deliveries USING btree (project_id, endpoint_id, next_attempt_at, id) WHERE (state = ANY (ARRAY['pending'::text, 'sending'::text]));
 CREATE INDEX deliveries_default_project_id_endpoint_id_next_attempt_at_i_idx ON bellhop.deliveries_default USING btree (project_id, endpoint_id, next_attempt_at, id) WHERE (state = ANY (ARRAY['pending'::text, 'sending'::text]));
+CREATE INDEX deliveries_default_project_id_endpoint_id_state_id_idx ON bellhop.deliveries_default USING btree (project_id, endpoint_id, state, id) WHERE (state <> 'succeeded'::text);
 CREATE INDEX deliveries_default_project_id_event_id_idx ON bellhop.deliveries_default USING btree (project_id, event_id);
-CREATE INDEX deliveries_undelivered ON ONLY bellhop.deliveries USING btree (project_id, state, id) WHERE (state <> ALL (ARRAY['pending'::text, 'sending'::text, 'succeeded'::text]));
-CREATE INDEX deliveries_default_project_id_state_id_idx ON bellhop.deliveries_default USING btree (project_id, state, id) WHERE (state <> ALL (ARRAY['pending'::text, 'sending'::text, 'succeeded'::text]));
+CREATE INDEX deliveries_default_project_id_state_id_idx ON bellhop.deliveries_default USING btree (project_id, state, id) WHERE (state <> 'succeeded'::text);
 CREATE INDEX events_by_type ON ONLY bellhop.events USING btree (project_id, type, id);
 CREATE INDEX events_caused ON ONLY bellhop.events USING btree (project_id, caused_by_run) WHERE (caused_by_run IS NOT NULL);
 CREATE INDEX events_default_project_id_caused_by_run_idx ON bellhop.events_default USING btree (project_id, caused_by_run) WHERE (caused_by_run IS NOT NULL);
@@ -602,10 +605,15 @@ CREATE INDEX job_history_default_project_id_outcome_id_idx ON bellhop.job_histor
 CREATE UNIQUE INDEX jobs_one_of ON bellhop.jobs USING btree (project_id, kind, one_of) WHERE (one_of IS NOT NULL);
 CREATE INDEX jobs_ready ON bellhop.jobs USING btree (queue_id, priority, run_at, seq) WHERE (state = 1);
 CREATE INDEX jobs_running ON bellhop.jobs USING btree (queue_id) WHERE (state = 2);
+CREATE INDEX jobs_waiting ON bellhop.jobs USING btree (project_id, id) WHERE (state = 0);
 CREATE INDEX runs_by_automation ON ONLY bellhop.runs USING btree (project_id, automation_id, id);
+CREATE INDEX runs_by_automation_and_state ON ONLY bellhop.runs USING btree (project_id, automation_id, state, id) WHERE (state <> 'succeeded'::text);
 CREATE INDEX runs_by_event ON ONLY bellhop.runs USING btree (project_id, event_id);
+CREATE INDEX runs_by_state ON ONLY bellhop.runs USING btree (project_id, state, id) WHERE (state <> 'succeeded'::text);
 CREATE INDEX runs_default_project_id_automation_id_id_idx ON bellhop.runs_default USING btree (project_id, automation_id, id);
+CREATE INDEX runs_default_project_id_automation_id_state_id_idx ON bellhop.runs_default USING btree (project_id, automation_id, state, id) WHERE (state <> 'succeeded'::text);
 CREATE INDEX runs_default_project_id_event_id_idx ON bellhop.runs_default USING btree (project_id, event_id);
+CREATE INDEX runs_default_project_id_state_id_idx ON bellhop.runs_default USING btree (project_id, state, id) WHERE (state <> 'succeeded'::text);
 CREATE INDEX source_rejections_by_source ON ONLY bellhop.source_rejections USING btree (project_id, source_id, id);
 CREATE INDEX source_rejections_default_project_id_source_id_id_idx ON bellhop.source_rejections_default USING btree (project_id, source_id, id);
 CREATE UNIQUE INDEX sources_name_taken ON bellhop.sources USING btree (project_id, name) WHERE (deleted_at IS NULL);
@@ -613,8 +621,9 @@ CREATE UNIQUE INDEX webhook_endpoints_name_taken ON bellhop.webhook_endpoints US
 ALTER INDEX bellhop.deliveries_pkey ATTACH PARTITION bellhop.deliveries_default_pkey;
 ALTER INDEX bellhop.deliveries_by_endpoint ATTACH PARTITION bellhop.deliveries_default_project_id_endpoint_id_id_idx;
 ALTER INDEX bellhop.deliveries_due ATTACH PARTITION bellhop.deliveries_default_project_id_endpoint_id_next_attempt_at_i_idx;
+ALTER INDEX bellhop.deliveries_by_endpoint_and_state ATTACH PARTITION bellhop.deliveries_default_project_id_endpoint_id_state_id_idx;
 ALTER INDEX bellhop.deliveries_by_event ATTACH PARTITION bellhop.deliveries_default_project_id_event_id_idx;
-ALTER INDEX bellhop.deliveries_undelivered ATTACH PARTITION bellhop.deliveries_default_project_id_state_id_idx;
+ALTER INDEX bellhop.deliveries_by_state ATTACH PARTITION bellhop.deliveries_default_project_id_state_id_idx;
 ALTER INDEX bellhop.delivery_attempts_pkey ATTACH PARTITION bellhop.delivery_attempts_default_pkey;
 ALTER INDEX bellhop.events_pkey ATTACH PARTITION bellhop.events_default_pkey;
 ALTER INDEX bellhop.events_caused ATTACH PARTITION bellhop.events_default_project_id_caused_by_run_idx;
@@ -625,7 +634,9 @@ ALTER INDEX bellhop.job_history_not_succeeded ATTACH PARTITION bellhop.job_histo
 ALTER INDEX bellhop.run_steps_pkey ATTACH PARTITION bellhop.run_steps_default_pkey;
 ALTER INDEX bellhop.runs_pkey ATTACH PARTITION bellhop.runs_default_pkey;
 ALTER INDEX bellhop.runs_by_automation ATTACH PARTITION bellhop.runs_default_project_id_automation_id_id_idx;
+ALTER INDEX bellhop.runs_by_automation_and_state ATTACH PARTITION bellhop.runs_default_project_id_automation_id_state_id_idx;
 ALTER INDEX bellhop.runs_by_event ATTACH PARTITION bellhop.runs_default_project_id_event_id_idx;
+ALTER INDEX bellhop.runs_by_state ATTACH PARTITION bellhop.runs_default_project_id_state_id_idx;
 ALTER INDEX bellhop.source_rejections_pkey ATTACH PARTITION bellhop.source_rejections_default_pkey;
 ALTER INDEX bellhop.source_rejections_by_source ATTACH PARTITION bellhop.source_rejections_default_project_id_source_id_id_idx;
 GRANT USAGE ON SCHEMA bellhop TO bellhop_app;

@@ -22,7 +22,7 @@ public sealed class ListAutomationsTests(ServiceFixture service)
         var second = await project.GetAsync($"/v1/automations?limit=2&state=active&cursor={cursor}");
 
         Assert.Equal(
-            ["one", "two", "three"],
+            ["three", "two", "one"],
             first
                 .GetProperty("items")
                 .EnumerateArray()
