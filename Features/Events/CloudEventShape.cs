@@ -56,3 +56,15 @@ internal sealed class CloudEventShapeAttribute : Attribute, IDescribesSchema
             Description = description,
         };
 }
+
+/// <summary>What the document says of a batch of CloudEvents.</summary>
+[AttributeUsage(AttributeTargets.Class)]
+internal sealed class CloudEventsShapeAttribute : Attribute, IDescribesSchema
+{
+    public void Describe(OpenApiSchema schema)
+    {
+        var item = new OpenApiSchema();
+        new CloudEventShapeAttribute().Describe(item);
+        (schema.Items, schema.MaxItems) = (item, EventBatchReader.MaxEvents);
+    }
+}

@@ -39,7 +39,7 @@ public sealed record PlainEvents([property: MaxLength(EventBatchReader.MaxEvents
 }
 
 /// <summary>Many CloudEvents, as the document of the API shows them.</summary>
-[AtMost(EventBatchReader.MaxEvents)]
+[CloudEventsShape]
 public sealed class CloudEvents : List<CloudEvent>, IExampled<CloudEvents>
 {
     public static CloudEvents Example => [CloudEvent.Example];

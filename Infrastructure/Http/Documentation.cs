@@ -82,6 +82,7 @@ public static class Documentation
             Description =
                 "Takes in events and webhooks, decides by automations, does the work as jobs and sends signed webhooks. "
                 + "Errors are application/problem+json (RFC 9457) with a stable code.",
+            Contact = new OpenApiContact { Name = "Whoever runs this service" },
             License = new OpenApiLicense { Name = "MIT", Identifier = "MIT" },
         };
         document.Servers = [new OpenApiServer { Url = "/", Description = "Wherever this document was fetched from." }];

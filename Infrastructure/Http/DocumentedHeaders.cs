@@ -25,6 +25,16 @@ public static class DocumentedHeaders
             8_192,
             "</v1/jobs?limit=50&cursor=Zk3rXa>; rel=\"next\""
         ),
+        ["RateLimit-Policy"] = Text(
+            "The limits that apply (draft-ietf-httpapi-ratelimit-headers-11).",
+            1_024,
+            "\"key-default\";q=100;w=60"
+        ),
+        ["RateLimit"] = Text(
+            "What is left of them, and in how many seconds they are full again.",
+            1_024,
+            "\"key-default\";r=99;t=1"
+        ),
         [HeaderNames.ETag] = Text("Names this state of the resource (RFC 9110 section 8.8.3).", 64, Tag),
         [IdempotentRequests.ReplayedHeader] = Text("The answer is that of the first request with this key.", 4, "true"),
     };
@@ -87,6 +97,7 @@ public static class DocumentedHeaders
     private static IEnumerable<string> Of(int status, Traits traits) =>
         [
             RequestIds.Header,
+            .. status < 500 ? new[] { "RateLimit-Policy", "RateLimit" } : [],
             .. status is 200 or 201 or 304 && (traits.ShowsResource || traits.ChangesResource)
                 ? new[] { HeaderNames.ETag }
                 : [],

@@ -50,13 +50,6 @@ public sealed class SlugShapeAttribute : Attribute, IDescribesSchema
         (schema.MinLength, schema.MaxLength, schema.Pattern) = (1, Slug.MaxLength, Slug.Pattern);
 }
 
-/// <summary>A list that is a whole body has so many items at most.</summary>
-[AttributeUsage(AttributeTargets.Class)]
-public sealed class AtMostAttribute(int items) : Attribute, IDescribesSchema
-{
-    public void Describe(OpenApiSchema schema) => schema.MaxItems = items;
-}
-
 /// <summary>
 /// Writes into the document what the service demands: of requests from the validators that check them, of everything else from
 /// attributes. Nothing is written down twice.

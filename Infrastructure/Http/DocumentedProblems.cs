@@ -36,22 +36,23 @@ public static class DocumentedProblems
 
     private static IEnumerable<ProblemCode> OfMachinery(Traits traits) =>
         [
+            Problems.RateLimited,
             Problems.InternalError,
             Problems.StorageUnavailable,
             .. traits.IsAnonymous ? [] : new[] { Problems.Unauthenticated, Problems.Forbidden },
             .. traits.HasPlace ? new[] { Problems.NotFound } : [],
-            .. traits.IsList
-                ? new[] { Problems.UnknownParameter, Problems.InvalidParameter, Problems.CursorMismatch }
-                : [],
-            .. traits.Body is null
-                ? []
-                : new[]
+            .. traits.IsForeign ? [] : new[] { Problems.UnknownParameter, Problems.InvalidParameter },
+            .. traits.AnswersBody && !traits.IsForeign ? new[] { Problems.NotAcceptable } : [],
+            .. traits.IsList ? new[] { Problems.CursorMismatch } : [],
+            .. traits.TakesBody
+                ? new[]
                 {
                     Problems.MalformedRequest,
                     Problems.MalformedBody,
                     Problems.TooLarge,
                     Problems.UnsupportedMediaType,
-                },
+                }
+                : [],
             .. traits.ChecksBody ? new[] { Problems.Invalid } : [],
             .. traits.ChangesResource
                 ? new[] { Problems.InvalidHeader, Problems.PreconditionFailed, Problems.PreconditionRequired }

@@ -136,6 +136,7 @@ public static class Problems
             FieldError.InHeader("If-Match", "required", "Send If-Match with the ETag of the state you saw.")
         ),
     };
+    public static readonly ProblemCode RateLimited = new(429, "rate_limited", "Too many requests");
     public static readonly ProblemCode InternalError = new(500, "internal_error", "Internal error");
     public static readonly ProblemCode Busy = new(503, "busy", "The service is busy");
     public static readonly ProblemCode StorageUnavailable = new(

@@ -30,6 +30,13 @@ public sealed class Traits(ApiDescription description, IServiceProvider services
 
     public IAcceptsMetadata? Body => Find<IAcceptsMetadata>();
 
+    public bool TakesBody => Body is not null || Find<RawBody>() is not null;
+
+    /// <summary>Its callers are programs that nobody here has a say over: they may ask for what they like.</summary>
+    public bool IsForeign => Body is null && TakesBody;
+
+    public bool AnswersBody => All<IProducesResponseTypeMetadata>().Any(answer => answer.ContentTypes.Any());
+
     /// <summary>A validator looks at its body.</summary>
     public bool ChecksBody =>
         Body?.RequestType is { } type && services.GetService(typeof(IValidator<>).MakeGenericType(type)) is not null;
