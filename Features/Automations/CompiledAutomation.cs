@@ -10,7 +10,8 @@ namespace Bellhop.Features.Automations;
 internal sealed partial class CompiledAutomation
 {
     public const int MaxSteps = 100;
-    private const int MaxTypes = 100;
+    public const string StepIdPattern = "^[a-z][a-z0-9_]{0,62}$";
+    public const int MaxTypes = 100;
 
     private CompiledAutomation(IReadOnlyList<RunStep> steps) => Steps = steps;
 
@@ -159,6 +160,6 @@ internal sealed partial class CompiledAutomation
         };
     }
 
-    [GeneratedRegex(@"^[a-z][a-z0-9_]{0,62}\z")]
+    [GeneratedRegex(StepIdPattern, RegexOptions.ECMAScript)]
     private static partial Regex StepId();
 }

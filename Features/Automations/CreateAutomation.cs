@@ -21,8 +21,7 @@ public static class CreateAutomation
                 .WithName(nameof(CreateAutomation))
                 .WithTags("Automations")
                 .Produces<SavedAutomation>(StatusCodes.Status201Created)
-                .ProducesProblem(StatusCodes.Status409Conflict)
-                .ProducesProblem(StatusCodes.Status422UnprocessableEntity);
+                .ProducesProblems(Problems.NameTaken, Problems.Invalid, AutomationProblems.ExpressionError);
 
         /// <summary>Create an automation</summary>
         public static async Task<IResult> Post(

@@ -1,11 +1,17 @@
+using System.ComponentModel.DataAnnotations;
 using Bellhop.Features.Events;
+using Bellhop.Infrastructure.Http;
 
 namespace Bellhop.Features.Automations;
 
 /// <summary>Something about a saved automation that its author should know; it was saved all the same.</summary>
 /// <param name="Code"><c>possible_cycle</c>.</param>
 /// <param name="Automations">The names along the way, the first one again at the end.</param>
-public sealed record AutomationWarning(string Code, string Message, IReadOnlyList<string> Automations);
+public sealed record AutomationWarning(
+    [property: AllowedValues("possible_cycle")] string Code,
+    [property: MaxLength(65_536)] string Message,
+    [property: MaxLength(1_000), Each(Slug.MaxLength)] IReadOnlyList<string> Automations
+);
 
 /// <summary>Finds automations that could cause each other for ever, by what they emit and what starts them.</summary>
 /// <remarks>

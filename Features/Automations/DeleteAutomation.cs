@@ -16,8 +16,7 @@ public static class DeleteAutomation
                 .RequirePermission(Permissions.AutomationsWrite)
                 .WithName(nameof(DeleteAutomation))
                 .WithTags("Automations")
-                .Produces(StatusCodes.Status204NoContent)
-                .ProducesProblem(StatusCodes.Status404NotFound);
+                .Produces(StatusCodes.Status204NoContent);
 
         /// <summary>Delete an automation</summary>
         public static async Task<IResult> Delete(

@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Http;
@@ -19,8 +20,7 @@ public static class GetAutomation
                 .RequirePermission(Permissions.AutomationsRead)
                 .WithName(nameof(GetAutomation))
                 .WithTags("Automations")
-                .Produces<Response>()
-                .ProducesProblem(StatusCodes.Status404NotFound);
+                .Produces<Response>();
 
         /// <summary>Get an automation</summary>
         public static async Task<IResult> Get(string id, IMediator mediator, CancellationToken cancellationToken)
@@ -35,14 +35,17 @@ public static class GetAutomation
     /// <param name="Definition">The document as it was saved; it can be sent back with PUT.</param>
     public sealed record Response(
         Guid Id,
-        string Name,
-        int Version,
-        string State,
+        [property: SlugShape] string Name,
+        [property: Range(1, int.MaxValue)] int Version,
+        [property: WordOf(typeof(AutomationState))] string State,
         DateTime CreatedAt,
         DateTime UpdatedAt,
         AutomationDocument Definition
-    ) : IRevised
+    ) : IRevised, IExampled<Response>
     {
+        public static Response Example =>
+            new(Story.Automation, Story.Name, 1, "active", Story.SetUpAt, Story.SetUpAt, AutomationDocument.Example);
+
         int IRevised.Revision => Version;
     }
 

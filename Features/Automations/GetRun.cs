@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using System.Text.Json;
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Database;
@@ -20,8 +21,7 @@ public static class GetRun
                 .RequirePermission(Permissions.AutomationsRead)
                 .WithName(nameof(GetRun))
                 .WithTags("Automations")
-                .Produces<Response>()
-                .ProducesProblem(StatusCodes.Status404NotFound);
+                .Produces<Response>();
 
         /// <summary>Get a run</summary>
         public static async Task<IResult> Get(Guid id, IMediator mediator, CancellationToken cancellationToken)
@@ -40,18 +40,40 @@ public static class GetRun
     /// <param name="Steps">Those taken so far, in their order: <c>{id, state, output, error, job_id, …}</c>.</param>
     public sealed record Response(
         Guid Id,
-        string Automation,
+        [property: SlugShape] string Automation,
         Guid AutomationId,
-        int Version,
+        [property: Range(1, int.MaxValue)] int Version,
         Guid EventId,
-        string State,
+        [property: WordOf(typeof(RunState))] string State,
         short Depth,
-        string? WaitingFor,
-        JsonElement? Error,
+        [property: MaxLength(63)] string? WaitingFor,
+        [property: AnyObject] JsonElement? Error,
         DateTime CreatedAt,
         DateTime? FinishedAt,
-        IReadOnlyList<TakenStep> Steps
-    );
+        [property: MaxLength(CompiledAutomation.MaxSteps)] IReadOnlyList<TakenStep> Steps
+    ) : IExampled<Response>
+    {
+        public static Response Example =>
+            new(
+                Story.Run,
+                Story.Name,
+                Story.Automation,
+                1,
+                Story.Event,
+                RunState.Succeeded,
+                1,
+                null,
+                null,
+                Story.At,
+                Story.After(21),
+                [
+                    new TakenStep("note", "succeeded", null, Story.Job, Story.After(11), Story.After(15))
+                    {
+                        Output = Story.Json("null"),
+                    },
+                ]
+            );
+    }
 
     internal sealed class Handler(NpgsqlDataSource database, Caller caller) : IRequestHandler<Query, Result<Response>>
     {

@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Http;
@@ -11,8 +12,6 @@ namespace Bellhop.Features.Automations;
 /// <summary>Lists the automations of a project, the newest first.</summary>
 public static class ListAutomations
 {
-    private static readonly string[] States = ["active", "disabled"];
-
     public sealed class Endpoint : ICarterModule
     {
         public void AddRoutes(IEndpointRouteBuilder app) =>
@@ -20,9 +19,8 @@ public static class ListAutomations
                 .RequirePermission(Permissions.AutomationsRead)
                 .WithName(nameof(ListAutomations))
                 .WithTags("Automations")
-                .WithPagingByTime("created_at", new ListFilter("state", States))
-                .Produces<Page<Response>>()
-                .ProducesProblem(StatusCodes.Status400BadRequest);
+                .WithPagingByTime("created_at", new ListFilter("state", AutomationState.All))
+                .Produces<Page<Response>>();
 
         /// <summary>List automations</summary>
         public static async Task<IResult> Get(
@@ -46,12 +44,15 @@ public static class ListAutomations
 
     public sealed record Response(
         Guid Id,
-        string Name,
-        int Version,
-        string State,
+        [property: SlugShape] string Name,
+        [property: Range(1, int.MaxValue)] int Version,
+        [property: WordOf(typeof(AutomationState))] string State,
         DateTime CreatedAt,
         DateTime UpdatedAt
-    );
+    ) : IExampled<Response>
+    {
+        public static Response Example => new(Story.Automation, Story.Name, 1, "active", Story.SetUpAt, Story.SetUpAt);
+    }
 
     internal sealed class Handler(NpgsqlDataSource database, Caller caller)
         : IRequestHandler<Query, Result<Page<Response>>>

@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using System.Text.Json;
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Database;
@@ -20,8 +21,7 @@ public static class ListRuns
                 .WithName(nameof(ListRuns))
                 .WithTags("Automations")
                 .WithPagingByTime("created_at", "automation", new ListFilter("state", RunState.All))
-                .Produces<Page<Response>>()
-                .ProducesProblem(StatusCodes.Status400BadRequest);
+                .Produces<Page<Response>>();
 
         /// <summary>List runs</summary>
         public static async Task<IResult> Get(
@@ -52,17 +52,33 @@ public static class ListRuns
     /// <param name="Error">Why it failed or is held: <c>{code, message, step, …}</c>.</param>
     public sealed record Response(
         Guid Id,
-        string Automation,
+        [property: SlugShape] string Automation,
         Guid AutomationId,
-        int Version,
+        [property: Range(1, int.MaxValue)] int Version,
         Guid EventId,
-        string State,
+        [property: WordOf(typeof(RunState))] string State,
         short Depth,
-        string? WaitingFor,
-        JsonElement? Error,
+        [property: MaxLength(63)] string? WaitingFor,
+        [property: AnyObject] JsonElement? Error,
         DateTime CreatedAt,
         DateTime? FinishedAt
-    );
+    ) : IExampled<Response>
+    {
+        public static Response Example =>
+            new(
+                Story.Run,
+                Story.Name,
+                Story.Automation,
+                1,
+                Story.Event,
+                RunState.Succeeded,
+                1,
+                null,
+                null,
+                Story.At,
+                Story.After(21)
+            );
+    }
 
     internal sealed class Handler(NpgsqlDataSource database, Caller caller)
         : IRequestHandler<Query, Result<Page<Response>>>

@@ -18,8 +18,7 @@ public static class PatchAutomation
                 .WithName(nameof(PatchAutomation))
                 .WithTags("Automations")
                 .Produces<SavedAutomation>()
-                .ProducesProblem(StatusCodes.Status404NotFound)
-                .ProducesProblem(StatusCodes.Status422UnprocessableEntity);
+                .ProducesProblems(Problems.Invalid, AutomationProblems.ExpressionError);
 
         /// <summary>Change an automation</summary>
         public static async Task<IResult> Patch(

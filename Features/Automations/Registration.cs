@@ -1,4 +1,5 @@
 using Bellhop.Features.Events;
+using Bellhop.Infrastructure.Http;
 
 namespace Bellhop.Features.Automations;
 
@@ -6,6 +7,10 @@ internal static class Registration
 {
     public static IServiceCollection AddAutomations(this IServiceCollection services)
     {
+        services.AddDocumentTag(
+            "Automations",
+            "What happens when an event comes in: patterns, conditions and steps; and the runs that came of it."
+        );
         services.AddSingleton<CompiledVersions>();
         services.AddSingleton<RunRoute>();
         services.AddSingleton<IEventRoute>(provider => provider.GetRequiredService<RunRoute>());

@@ -64,6 +64,12 @@ public static class RunState
     ];
 }
 
+/// <summary>The states of an automation.</summary>
+public static class AutomationState
+{
+    public static readonly IReadOnlyList<string> All = ["active", "disabled"];
+}
+
 /// <summary>Why a run or a step did not succeed, as it is stored.</summary>
 /// <param name="Code">From a closed set: those of expressions, of jobs, and the ones named here.</param>
 /// <param name="Step">The step that failed.</param>

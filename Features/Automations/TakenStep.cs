@@ -1,5 +1,7 @@
+using System.ComponentModel.DataAnnotations;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Bellhop.Infrastructure.Http;
 
 namespace Bellhop.Features.Automations;
 
@@ -7,9 +9,9 @@ namespace Bellhop.Features.Automations;
 /// <param name="State"><c>succeeded</c>, <c>skipped</c>, <c>waiting</c> or <c>failed</c>.</param>
 /// <param name="JobId">The job it enqueued.</param>
 public sealed record TakenStep(
-    string Id,
-    string State,
-    JsonElement? Error,
+    [property: MaxLength(63)] string Id,
+    [property: AllowedValues("succeeded", "skipped", "waiting", "failed")] string State,
+    [property: AnyObject] JsonElement? Error,
     Guid? JobId,
     DateTime StartedAt,
     DateTime? FinishedAt

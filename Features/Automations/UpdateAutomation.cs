@@ -19,8 +19,7 @@ public static class UpdateAutomation
                 .WithTags("Automations")
                 .Produces<SavedAutomation>()
                 .Produces<SavedAutomation>(StatusCodes.Status201Created)
-                .ProducesProblem(StatusCodes.Status404NotFound)
-                .ProducesProblem(StatusCodes.Status422UnprocessableEntity);
+                .ProducesProblems(Problems.Invalid, AutomationProblems.ExpressionError);
 
         /// <summary>Replace an automation</summary>
         public static async Task<IResult> Put(

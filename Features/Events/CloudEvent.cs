@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Bellhop.Infrastructure.Http;
 
 namespace Bellhop.Features.Events;
 
@@ -10,6 +11,7 @@ namespace Bellhop.Features.Events;
 /// <param name="Attributes">A JSON object with every attribute that has no parameter here, and <c>data_base64</c>.</param>
 /// <param name="Data">JSON text as it was received; null: none.</param>
 [JsonConverter(typeof(CloudEventConverter))]
+[CloudEventShape]
 public sealed record CloudEvent(
     string Id,
     string Source,
@@ -18,8 +20,19 @@ public sealed record CloudEvent(
     DateTime? Time,
     string? Attributes,
     string? Data
-)
+) : IExampled<CloudEvent>
 {
+    public static CloudEvent Example =>
+        new(
+            "ticket-7",
+            "shop",
+            "ticket.created",
+            "orders/1042",
+            Story.At,
+            null,
+            """{"ticket":7,"order":1042,"text":"The parcel did not arrive."}"""
+        );
+
     /// <summary>Where data that is neither JSON nor text stands (JSON format 3.1.1); no attribute may have an underscore.</summary>
     internal const string BinaryData = "data_base64";
 

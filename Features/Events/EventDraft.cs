@@ -55,7 +55,7 @@ internal sealed partial class EventDraft(string? pointer)
                 _subject = Bounded(name, value);
                 break;
             case "time":
-                _time = Rfc3339.Parse(value) ?? Unreadable(name, "a time must be RFC 3339 with an offset");
+                _time = Rfc3339.Parse(value) ?? Unreadable(name, Rfc3339.Form.TrimEnd('.'));
                 break;
             default:
                 Extend(name, value);
@@ -147,7 +147,7 @@ internal sealed partial class EventDraft(string? pointer)
         if (_dataBytes > MaxDataBytes)
         {
             // in binary mode the body is the data
-            var member = pointer is null ? "" : (_binaryData is null ? "data" : CloudEvent.BinaryData);
+            var member = pointer is null ? null : (_binaryData is null ? "data" : CloudEvent.BinaryData);
             var message = string.Create(
                 CultureInfo.InvariantCulture,
                 $"The data of the event {string.Join(' ', _source, _id).TrimEnd()} has {_dataBytes} bytes; {MaxDataBytes} is the most."
@@ -197,6 +197,15 @@ internal sealed partial class EventDraft(string? pointer)
         }
 
         Require("type", _type);
+        if (_type is { Length: > 0 } && !EventTypePattern.IsType(_type))
+        {
+            Invalid(
+                "type",
+                "invalid_event_type",
+                "type is words with dots between, such as ticket.created, without *."
+            );
+        }
+
         Require("source", _source);
         if (_source?.StartsWith(NewEvent.AutomationSource, StringComparison.Ordinal) == true)
         {
@@ -222,7 +231,11 @@ internal sealed partial class EventDraft(string? pointer)
         if (_attributes?.Length > MaxAttributesLength)
         {
             _invalid.Add(
-                At("", "too_long", $"Extension attributes may have {MaxAttributesLength} characters together at most.")
+                At(
+                    null,
+                    "too_long",
+                    $"Extension attributes may have {MaxAttributesLength} characters together at most."
+                )
             );
         }
     }
@@ -296,12 +309,11 @@ internal sealed partial class EventDraft(string? pointer)
 
     private void Invalid(string name, string code, string message) => _invalid.Add(At(name, code, message));
 
-    private FieldError At(string name, string code, string message) =>
+    private FieldError At(string? name, string code, string message) =>
         (pointer, name) switch
         {
-            (null, "") => FieldError.At("", code, message),
+            (_, null) => FieldError.At(pointer ?? "", code, message),
             (null, _) => FieldError.InHeader($"ce-{name}", code, message),
-            (_, "") => FieldError.At(pointer, code, message),
             _ => FieldError.At($"{pointer}/{StrictJson.Escape(name)}", code, message),
         };
 

@@ -45,6 +45,12 @@ public sealed record EventTypePattern
             : null;
     }
 
+    /// <summary>Whether an event may have the type: a pattern is none, nor is what has nothing between two dots.</summary>
+    public static bool IsType(string text) =>
+        !text.Contains('*', StringComparison.Ordinal)
+        && text is not (['.', ..] or [.., '.'])
+        && !text.Contains("..", StringComparison.Ordinal);
+
     public bool Matches(string type) =>
         IsAny
         || (

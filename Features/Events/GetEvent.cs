@@ -19,8 +19,7 @@ public static class GetEvent
                 .RequirePermission(Permissions.EventsRead)
                 .WithName(nameof(GetEvent))
                 .WithTags("Events")
-                .Produces<ReceivedEvent>()
-                .ProducesProblem(StatusCodes.Status404NotFound);
+                .Produces<ReceivedEvent>();
 
         /// <summary>Get an event</summary>
         public static async Task<IResult> Get(Guid id, IMediator mediator, CancellationToken cancellationToken)

@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using System.Text.Json;
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Http;
@@ -23,8 +24,7 @@ public static class GetTimeline
                 .WithName(nameof(GetTimeline))
                 .WithTags("Events")
                 .WithPaging()
-                .Produces<Page<Response>>()
-                .ProducesProblem(StatusCodes.Status404NotFound);
+                .Produces<Page<Response>>();
 
         /// <summary>Get the timeline of an event</summary>
         public static async Task<IResult> Get(
@@ -50,13 +50,17 @@ public static class GetTimeline
     /// <param name="Error">An object with a <c>code</c>.</param>
     public sealed record Response(
         DateTime At,
-        string Kind,
-        string Id,
-        string? ParentId,
-        string Name,
-        string State,
-        JsonElement? Error
-    );
+        [property: AllowedValues("event", "run", "step", "job", "delivery", "attempt")] string Kind,
+        [property: MaxLength(255)] string Id,
+        [property: MaxLength(255)] string? ParentId,
+        [property: MaxLength(255)] string Name,
+        [property: MaxLength(63)] string State,
+        [property: AnyObject] JsonElement? Error
+    ) : IExampled<Response>
+    {
+        public static Response Example =>
+            new(Story.At, "run", $"{Story.Run}", $"{Story.Event}", Story.Name, "succeeded", null);
+    }
 
     internal sealed class Handler(NpgsqlDataSource database, Caller caller)
         : IRequestHandler<Query, Result<Page<Response>>>

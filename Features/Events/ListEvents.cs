@@ -16,11 +16,10 @@ public static class ListEvents
         public void AddRoutes(IEndpointRouteBuilder app) =>
             app.MapGet("/v1/events", Get)
                 .RequirePermission(Permissions.EventsRead)
-                .WithPagingByTime("received_at", "type")
+                .WithPagingByTime("received_at", new ListFilter("type", Example: "ticket.created"))
                 .WithName(nameof(ListEvents))
                 .WithTags("Events")
-                .Produces<Page<ReceivedEvent>>()
-                .ProducesProblem(StatusCodes.Status400BadRequest);
+                .Produces<Page<ReceivedEvent>>();
 
         /// <summary>List events</summary>
         public static async Task<IResult> Get(HttpContext http, IMediator mediator, CancellationToken cancellationToken)

@@ -1,4 +1,6 @@
+using System.ComponentModel.DataAnnotations;
 using System.Text.Json;
+using Bellhop.Infrastructure.Http;
 
 namespace Bellhop.Features.Events;
 
@@ -10,13 +12,35 @@ namespace Bellhop.Features.Events;
 /// <param name="Time">When it happened.</param>
 /// <param name="Data">Any JSON, 256 KiB at most.</param>
 public sealed record PlainEvent(
-    string Type,
-    string Source,
-    string? Subject = null,
-    string? Id = null,
+    [property: Length(1, EventDraft.MaxTextLength)] string Type,
+    [property: Length(1, EventDraft.MaxTextLength)] string Source,
+    [property: Length(1, EventDraft.MaxTextLength)] string? Subject = null,
+    [property: Length(1, EventDraft.MaxTextLength)] string? Id = null,
     DateTime? Time = null,
     JsonElement? Data = null
-);
+) : IExampled<PlainEvent>
+{
+    public static PlainEvent Example =>
+        new(
+            "ticket.created",
+            "shop",
+            "orders/1042",
+            "ticket-7",
+            Story.At,
+            Story.Json("""{"ticket":7,"order":1042,"text":"The parcel did not arrive."}""")
+        );
+}
 
 /// <summary>Many events, as the document of the API shows them; read by <see cref="EventBatchReader"/>.</summary>
-public sealed record PlainEvents(IReadOnlyList<PlainEvent> Events);
+public sealed record PlainEvents([property: MaxLength(EventBatchReader.MaxEvents)] IReadOnlyList<PlainEvent> Events)
+    : IExampled<PlainEvents>
+{
+    public static PlainEvents Example => new([PlainEvent.Example]);
+}
+
+/// <summary>Many CloudEvents, as the document of the API shows them.</summary>
+[CloudEventsShape]
+public sealed class CloudEvents : List<CloudEvent>, IExampled<CloudEvents>
+{
+    public static CloudEvents Example => [CloudEvent.Example];
+}

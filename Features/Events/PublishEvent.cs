@@ -28,13 +28,12 @@ public static class PublishEvent
                 .WithTags("Events")
                 // any type: in binary mode the body is the data
                 .Accepts<PlainEvent>("application/json", CloudEventReader.StructuredType, "*/*")
+                .WithBodyOf<PlainEvent>("application/json")
+                .WithBodyOf<CloudEvent>("application/json")
+                .WithBodyOf<CloudEvent>(CloudEventReader.StructuredType)
+                .WithRawBody("*/*", "The data alone, 256 KiB at most; the attributes are ce- headers.", "Where is it?")
                 .Produces<Response>(StatusCodes.Status202Accepted)
-                .ProducesProblem(StatusCodes.Status400BadRequest)
-                .ProducesProblem(StatusCodes.Status409Conflict)
-                .ProducesProblem(StatusCodes.Status413PayloadTooLarge)
-                .ProducesProblem(StatusCodes.Status415UnsupportedMediaType)
-                .ProducesProblem(StatusCodes.Status422UnprocessableEntity)
-                .ProducesProblem(StatusCodes.Status503ServiceUnavailable);
+                .ProducesProblems(EventProblems.Conflict, Problems.Invalid, Problems.Busy);
 
         /// <summary>Publish an event</summary>
         public static async Task<IResult> Post(
@@ -113,7 +112,10 @@ public static class PublishEvent
     public sealed record Command(EventRequest Request) : IRequest<Result<Response>>;
 
     /// <param name="Duplicate">The event was here already; <paramref name="Id"/> is the first one's.</param>
-    public sealed record Response(Guid Id, bool Duplicate);
+    public sealed record Response(Guid Id, bool Duplicate) : IExampled<Response>
+    {
+        public static Response Example => new(Story.Event, false);
+    }
 
     internal sealed class Handler(EventLog log, Caller caller, TimeProvider clock)
         : IRequestHandler<Command, Result<Response>>

@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Http;
 using Bellhop.Infrastructure.Http.Idempotency;
@@ -22,11 +23,9 @@ public static class PublishEvents
                 .WithName(nameof(PublishEvents))
                 .WithTags("Events")
                 .Accepts<PlainEvents>("application/json", CloudEventReader.BatchType)
+                .WithBodyOf<CloudEvents>(CloudEventReader.BatchType)
                 .Produces<Response>(StatusCodes.Status202Accepted)
-                .ProducesProblem(StatusCodes.Status400BadRequest)
-                .ProducesProblem(StatusCodes.Status413PayloadTooLarge)
-                .ProducesProblem(StatusCodes.Status415UnsupportedMediaType)
-                .ProducesProblem(StatusCodes.Status503ServiceUnavailable);
+                .ProducesProblems(Problems.Busy);
 
         /// <summary>Publish many events</summary>
         public static async Task<IResult> Post(
@@ -45,7 +44,12 @@ public static class PublishEvents
     public sealed record Command(EventRequest Request) : IRequest<Result<Response>>;
 
     /// <param name="Results">One an event, in the order of the request.</param>
-    public sealed record Response(IReadOnlyList<PublishedEvent> Results);
+    public sealed record Response(
+        [property: MaxLength(EventBatchReader.MaxEvents)] IReadOnlyList<PublishedEvent> Results
+    ) : IExampled<Response>
+    {
+        public static Response Example => new([new PublishedEvent(0, Story.Event, "accepted", null)]);
+    }
 
     internal sealed class Handler(EventLog log, Caller caller, TimeProvider clock)
         : IRequestHandler<Command, Result<Response>>

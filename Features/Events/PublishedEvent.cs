@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using System.Text.Json.Serialization;
 using Bellhop.Infrastructure.Http;
 
@@ -8,9 +9,9 @@ namespace Bellhop.Features.Events;
 /// <param name="Id">The event's id; of a duplicate the first one's; null when nothing was stored.</param>
 /// <param name="Status"><c>accepted</c>, <c>duplicate</c>, <c>conflict</c> or <c>rejected</c>.</param>
 public sealed record PublishedEvent(
-    int Index,
+    [property: Range(0, EventBatchReader.MaxEvents - 1)] int Index,
     Guid? Id,
-    string Status,
+    [property: AllowedValues("accepted", "duplicate", "conflict", "rejected")] string Status,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] PublishFault? Error
 )
 {
@@ -29,9 +30,10 @@ public sealed record PublishedEvent(
 
 /// <summary>Why an event of a batch was not taken: what the problem would have been, had it come alone.</summary>
 public sealed record PublishFault(
-    string Code,
-    string Detail,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<FieldError>? Errors
+    [property: MaxLength(63)] string Code,
+    [property: MaxLength(65_536)] string Detail,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull), MaxLength(10_000)]
+        IReadOnlyList<FieldError>? Errors
 )
 {
     internal static PublishFault Of(Problem problem) =>

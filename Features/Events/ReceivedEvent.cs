@@ -1,8 +1,13 @@
+using Bellhop.Infrastructure.Http;
+
 namespace Bellhop.Features.Events;
 
 /// <summary>A stored event as it is shown.</summary>
 /// <param name="Event">As a CloudEvent; without its data for those who lack <c>data:read</c>.</param>
-public sealed record ReceivedEvent(Guid Id, DateTime ReceivedAt, CloudEvent Event);
+public sealed record ReceivedEvent(Guid Id, DateTime ReceivedAt, CloudEvent Event) : IExampled<ReceivedEvent>
+{
+    public static ReceivedEvent Example => new(Story.Event, Story.At, CloudEvent.Example);
+}
 
 /// <summary>An event's row.</summary>
 internal sealed record EventRow(

@@ -22,8 +22,7 @@ public static class EnqueueJob
                 .WithTags("Jobs")
                 .Produces<Response>(StatusCodes.Status201Created)
                 .Produces<JobView>()
-                .ProducesProblem(StatusCodes.Status413PayloadTooLarge)
-                .ProducesProblem(StatusCodes.Status422UnprocessableEntity);
+                .ProducesProblems(JobProblems.UnknownQueue, JobProblems.UnknownKind);
 
         /// <summary>Enqueue a job</summary>
         public static async Task<IResult> Post(
@@ -39,7 +38,10 @@ public static class EnqueueJob
 
     public sealed record Command(JobDocument Job) : IRequest<Result<Response>>;
 
-    public sealed record Response(Guid Id, string State);
+    public sealed record Response(Guid Id, [property: WordOf(typeof(JobState))] string State) : IExampled<Response>
+    {
+        public static Response Example => new(Story.Job, JobState.Ready);
+    }
 
     internal sealed class Handler(EnqueuedJobs jobs) : IRequestHandler<Command, Result<Response>>
     {

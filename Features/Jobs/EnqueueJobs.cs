@@ -19,8 +19,7 @@ public static class EnqueueJobs
                 .WithBodyLimit(Bulk.MaxBytes)
                 .WithName(nameof(EnqueueJobs))
                 .WithTags("Jobs")
-                .Produces<BulkAnswer>()
-                .ProducesProblem(StatusCodes.Status422UnprocessableEntity);
+                .Produces<BulkAnswer>();
 
         /// <summary>Enqueue many jobs</summary>
         public static async Task<IResult> Post(

@@ -17,8 +17,7 @@ public static class GetJob
                 .RequirePermission(Permissions.JobsRead)
                 .WithName(nameof(GetJob))
                 .WithTags("Jobs")
-                .Produces<JobView>()
-                .ProducesProblem(StatusCodes.Status404NotFound);
+                .Produces<JobView>();
 
         /// <summary>Get a job</summary>
         public static async Task<IResult> Get(Guid id, IMediator mediator, CancellationToken cancellationToken)

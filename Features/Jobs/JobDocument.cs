@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using System.Diagnostics;
 using System.Text;
 using System.Text.Json;
@@ -21,8 +22,11 @@ public sealed record JobDocument(
     short Priority = 3,
     short? MaxAttempts = null,
     RetryPolicy? Retry = null
-)
+) : IExampled<JobDocument>
 {
+    public static JobDocument Example =>
+        new("log", Story.Json("""{"message":"ticket 7 about order 1042"}"""), MaxAttempts: 5);
+
     public NewJob ToJob(Guid projectId, Guid id) =>
         new()
         {
@@ -44,7 +48,12 @@ public sealed record JobDocument(
 
 /// <summary>Many jobs.</summary>
 /// <param name="Jobs">1 to 1,000; each as for one job alone.</param>
-public sealed record JobDocuments(IReadOnlyList<JsonElement>? Jobs);
+public sealed record JobDocuments([property: MinLength(1), MaxLength(Bulk.MaxItems)] IReadOnlyList<JsonElement>? Jobs)
+    : IExampled<JobDocuments>
+{
+    public static JobDocuments Example =>
+        new([JsonSerializer.SerializeToElement(JobDocument.Example, JsonRules.Options)]);
+}
 
 /// <summary>What makes a document sound.</summary>
 public sealed class JobRules : AbstractValidator<JobDocument>
@@ -55,10 +64,7 @@ public sealed class JobRules : AbstractValidator<JobDocument>
     {
         RuleFor(document => document.Kind).NotEmpty().MaximumLength(100);
         RuleFor(document => document.Queue).NotEmpty().MaximumLength(100);
-        RuleFor(document => document.Args)
-            .Must(args => args is null or { ValueKind: JsonValueKind.Object or JsonValueKind.Null })
-            .WithErrorCode("wrong_type")
-            .WithMessage("args must be an object.");
+        RuleFor(document => document.Args).IsObject();
         RuleFor(document => document.RunAt)
             .Must(runAt => runAt is null or { Year: >= 2000 and < 9999 })
             .WithErrorCode("out_of_range")

@@ -1,11 +1,19 @@
+using System.ComponentModel.DataAnnotations;
 using System.Text.Json;
+using Bellhop.Infrastructure.Http;
 
 namespace Bellhop.Features.Jobs;
 
 /// <summary>An attempt that did not succeed.</summary>
 /// <param name="Outcome"><c>failed lost released</c>; the number of a released one is given again.</param>
 /// <param name="At">When it ended.</param>
-public sealed record JobAttempt(short Attempt, string Outcome, DateTime? StartedAt, DateTime At, JsonElement? Error);
+public sealed record JobAttempt(
+    short Attempt,
+    [property: AllowedValues("failed", "lost", "released", "snoozed")] string Outcome,
+    DateTime? StartedAt,
+    DateTime At,
+    [property: AnyObject] JsonElement? Error
+);
 
 /// <summary>A job as read from either table: of <c>State</c> and <c>Outcome</c> one is null.</summary>
 internal sealed record JobRow

@@ -19,6 +19,8 @@ public static class JobState
     /// <summary>As numbered in <c>job_history.outcome</c>.</summary>
     public static readonly ImmutableArray<string> Finished = [Succeeded, Failed, Canceled, Expired];
 
+    public static readonly ImmutableArray<string> All = [.. Unfinished, .. Finished];
+
     /// <summary>The word for a row: of its outcome where it is finished, else of its state.</summary>
     public static string Of(short? state, short? outcome) =>
         outcome is { } end ? Finished[end] : Unfinished[state ?? 0];

@@ -1,7 +1,9 @@
+using System.ComponentModel.DataAnnotations;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Database;
+using Bellhop.Infrastructure.Http;
 using Dapper;
 using Npgsql;
 
@@ -15,21 +17,41 @@ namespace Bellhop.Features.Jobs;
 /// <param name="Args">Left out for callers without <c>data:read</c>, as is the result.</param>
 public sealed record JobView(
     Guid Id,
-    string Queue,
-    string Kind,
-    string State,
+    [property: MaxLength(100)] string Queue,
+    [property: MaxLength(100)] string Kind,
+    [property: WordOf(typeof(JobState))] string State,
     short Attempt,
     short MaxAttempts,
-    short Priority,
+    [property: Range(1, 4)] short Priority,
     DateTime CreatedAt,
     DateTime RunAt,
     DateTime? ClaimedAt,
     DateTime? FinishedAt,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] JsonElement? Args,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull), AnyObject] JsonElement? Args,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] JsonElement? Result,
-    JsonElement? Error,
-    IReadOnlyList<JobAttempt> Attempts
-);
+    [property: AnyObject] JsonElement? Error,
+    [property: MaxLength(1_000)] IReadOnlyList<JobAttempt> Attempts
+) : IExampled<JobView>
+{
+    public static JobView Example =>
+        new(
+            Story.Job,
+            "default",
+            "log",
+            "succeeded",
+            1,
+            20,
+            3,
+            Story.After(12),
+            Story.After(12),
+            Story.After(14),
+            Story.After(15),
+            Story.Json("""{"message":"ticket 7 about order 1042"}"""),
+            Story.Json("null"),
+            null,
+            []
+        );
+}
 
 /// <summary>Shows jobs to a caller.</summary>
 internal sealed class JobViews(NpgsqlDataSource database, Caller caller)

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.ComponentModel.DataAnnotations;
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Cli;
 using Bellhop.Infrastructure.Database;
@@ -13,18 +14,15 @@ namespace Bellhop.Features.Jobs;
 /// <summary>The jobs of a project, newest first: unfinished ones and those whose history is still kept.</summary>
 public static class ListJobs
 {
-    private static readonly string[] States = [.. JobState.Unfinished, .. JobState.Finished];
-
     public sealed class Endpoint : ICarterModule
     {
         public void AddRoutes(IEndpointRouteBuilder app) =>
             app.MapGet("/v1/jobs", Get)
                 .RequirePermission(Permissions.JobsRead)
-                .WithPagingByTime("created_at", new ListFilter("state", States))
+                .WithPagingByTime("created_at", new ListFilter("state", JobState.All))
                 .WithName(nameof(ListJobs))
                 .WithTags("Jobs")
-                .Produces<Page<Response>>()
-                .ProducesProblem(StatusCodes.Status400BadRequest);
+                .Produces<Page<Response>>();
 
         /// <summary>List jobs</summary>
         public static async Task<IResult> Get(
@@ -71,25 +69,29 @@ public static class ListJobs
 
     public sealed record Response(
         Guid Id,
-        string Queue,
-        string Kind,
-        string State,
+        [property: MaxLength(100)] string Queue,
+        [property: MaxLength(100)] string Kind,
+        [property: WordOf(typeof(JobState))] string State,
         short Attempt,
         short MaxAttempts,
-        short Priority,
+        [property: Range(1, 4)] short Priority,
         DateTime CreatedAt,
         DateTime RunAt,
         DateTime? FinishedAt
-    );
+    ) : IExampled<Response>
+    {
+        public static Response Example =>
+            new(Story.Job, "default", "log", "succeeded", 1, 20, 3, Story.After(12), Story.After(12), Story.After(15));
+    }
 
     internal sealed class Handler(NpgsqlDataSource database, Caller caller)
         : IRequestHandler<Query, Result<Page<Response>>>
     {
         public async Task<Result<Page<Response>>> Handle(Query request, CancellationToken cancellationToken)
         {
-            if (request.State is { } state && !States.Contains(state))
+            if (request.State is { } state && !JobState.All.Contains(state))
             {
-                var message = $"One of {string.Join(", ", States)}.";
+                var message = $"One of {string.Join(", ", JobState.All)}.";
                 return Problems.InvalidParameter.Because(
                     $"state: {message}",
                     FieldError.InParameter("state", "invalid", message)

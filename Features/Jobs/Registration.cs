@@ -1,4 +1,5 @@
 using Bellhop.Features.Jobs.Running;
+using Bellhop.Infrastructure.Http;
 
 namespace Bellhop.Features.Jobs;
 
@@ -12,6 +13,7 @@ internal static class Registration
             services.AddRunner();
         }
 
+        services.AddDocumentTag("Jobs", "Units of durable work in queues, with attempts, leases and results.");
         services.AddSingleton<QueueSignals>();
         services.AddSingleton<JobKinds>();
         services.AddSingleton<ExpiredLeases>();

@@ -22,8 +22,7 @@ public static class WatchJob
                 .WithName(nameof(WatchJob))
                 .WithTags("Jobs")
                 .Produces<JobView>(StatusCodes.Status200OK, EventStream.ContentType)
-                .Produces(StatusCodes.Status204NoContent)
-                .ProducesProblem(StatusCodes.Status404NotFound);
+                .Produces(StatusCodes.Status204NoContent);
 
         /// <summary>Watch a job</summary>
         public static async Task<IResult> Get(

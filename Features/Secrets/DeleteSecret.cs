@@ -23,8 +23,7 @@ public static class DeleteSecret
                 .WithName(nameof(DeleteSecret))
                 .WithTags("Secrets")
                 .Produces(StatusCodes.Status204NoContent)
-                .ProducesProblem(StatusCodes.Status404NotFound)
-                .ProducesProblem(StatusCodes.Status409Conflict);
+                .ProducesProblems(SecretsProblems.InUse);
 
         /// <summary>Delete a secret</summary>
         public static async Task<IResult> Delete(string name, IMediator mediator, CancellationToken cancellationToken)

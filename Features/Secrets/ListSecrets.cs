@@ -19,8 +19,7 @@ public static class ListSecrets
                 .WithPaging()
                 .WithName(nameof(ListSecrets))
                 .WithTags("Secrets")
-                .Produces<Page<SecretView>>()
-                .ProducesProblem(StatusCodes.Status400BadRequest);
+                .Produces<Page<SecretView>>();
 
         /// <summary>List secrets</summary>
         public static async Task<IResult> Get(HttpContext http, IMediator mediator, CancellationToken cancellationToken)

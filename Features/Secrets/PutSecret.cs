@@ -26,8 +26,7 @@ public static class PutSecret
                 .WithTags("Secrets")
                 .Produces<SecretView>()
                 .Produces<SecretView>(StatusCodes.Status201Created)
-                .ProducesProblem(StatusCodes.Status400BadRequest)
-                .ProducesProblem(StatusCodes.Status422UnprocessableEntity);
+                .ProducesProblems(Problems.Invalid);
 
         /// <summary>Put a secret</summary>
         public static async Task<IResult> Put(

@@ -1,3 +1,6 @@
+using System.ComponentModel.DataAnnotations;
+using Bellhop.Infrastructure.Http;
+
 namespace Bellhop.Features.Secrets;
 
 /// <summary>A named secret as it is shown: everything but its value, which nobody ever reads back.</summary>
@@ -5,12 +8,15 @@ namespace Bellhop.Features.Secrets;
 /// <param name="LastUsedAt">When the service last opened it, to the minute; null: never.</param>
 /// <param name="UsedBy">Whose configuration names it, such as <c>connections/crm</c>; as long as there is one, it cannot be deleted.</param>
 public sealed record SecretView(
-    string Name,
+    [property: MaxLength(Slug.MaxLength)] string Name,
     DateTime CreatedAt,
     DateTime UpdatedAt,
     DateTime? LastUsedAt,
-    IReadOnlyList<string> UsedBy
-);
+    [property: MaxLength(10_000)] IReadOnlyList<string> UsedBy
+) : IExampled<SecretView>
+{
+    public static SecretView Example => new("crm-token", Story.SetUpAt, Story.SetUpAt, Story.At, ["connections/crm"]);
+}
 
 /// <summary>A secret's row without its value.</summary>
 internal sealed record SecretRow(string Name, DateTime CreatedAt, DateTime UpdatedAt, DateTime? LastUsedAt)

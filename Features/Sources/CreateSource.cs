@@ -18,9 +18,7 @@ public static class CreateSource
                 .WithName(nameof(CreateSource))
                 .WithTags("Sources")
                 .Produces<SourceView>(StatusCodes.Status201Created)
-                .ProducesProblem(StatusCodes.Status400BadRequest)
-                .ProducesProblem(StatusCodes.Status409Conflict)
-                .ProducesProblem(StatusCodes.Status422UnprocessableEntity);
+                .ProducesProblems(Problems.NameTaken);
 
         /// <summary>Create a source</summary>
         public static async Task<IResult> Post(

@@ -16,8 +16,7 @@ public static class DeleteSource
                 .RequirePermission(Permissions.SourcesWrite)
                 .WithName(nameof(DeleteSource))
                 .WithTags("Sources")
-                .Produces(StatusCodes.Status204NoContent)
-                .ProducesProblem(StatusCodes.Status404NotFound);
+                .Produces(StatusCodes.Status204NoContent);
 
         /// <summary>Delete a source</summary>
         public static async Task<IResult> Delete(

@@ -19,8 +19,7 @@ public static class GetSource
                 .RequirePermission(Permissions.SourcesRead)
                 .WithName(nameof(GetSource))
                 .WithTags("Sources")
-                .Produces<SourceView>()
-                .ProducesProblem(StatusCodes.Status404NotFound);
+                .Produces<SourceView>();
 
         /// <summary>Get a source</summary>
         public static async Task<IResult> Get(string id, IMediator mediator, CancellationToken cancellationToken)

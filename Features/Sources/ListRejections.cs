@@ -20,9 +20,7 @@ public static class ListRejections
                 .WithPagingByTime("rejected_at")
                 .WithName(nameof(ListRejections))
                 .WithTags("Sources")
-                .Produces<Page<RejectedRequest>>()
-                .ProducesProblem(StatusCodes.Status400BadRequest)
-                .ProducesProblem(StatusCodes.Status404NotFound);
+                .Produces<Page<RejectedRequest>>();
 
         /// <summary>List refused requests</summary>
         public static async Task<IResult> Get(

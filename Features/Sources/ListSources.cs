@@ -19,8 +19,7 @@ public static class ListSources
                 .WithPagingByTime("created_at")
                 .WithName(nameof(ListSources))
                 .WithTags("Sources")
-                .Produces<Page<SourceView>>()
-                .ProducesProblem(StatusCodes.Status400BadRequest);
+                .Produces<Page<SourceView>>();
 
         /// <summary>List sources</summary>
         public static async Task<IResult> Get(HttpContext http, IMediator mediator, CancellationToken cancellationToken)

@@ -16,9 +16,7 @@ public static class PatchSource
                 .RequirePermission(Permissions.SourcesWrite)
                 .WithName(nameof(PatchSource))
                 .WithTags("Sources")
-                .Produces<SourceView>()
-                .ProducesProblem(StatusCodes.Status404NotFound)
-                .ProducesProblem(StatusCodes.Status422UnprocessableEntity);
+                .Produces<SourceView>();
 
         /// <summary>Change a source</summary>
         public static async Task<IResult> Patch(

@@ -12,6 +12,7 @@ namespace Bellhop.Features.Sources;
 /// </remarks>
 public static class ReceiveWebhook
 {
+    private const string BodyMeaning = "What the sender signed, 5 MiB at most.";
     private const int MaxBytes = 5 * 1024 * 1024;
 
     public sealed class Endpoint : ICarterModule
@@ -21,14 +22,27 @@ public static class ReceiveWebhook
                 .AllowAnonymous()
                 .WithBodyLimit(MaxBytes)
                 .WithName(nameof(ReceiveWebhook))
+                .WithRawBody("application/json", BodyMeaning, """{"type":"ticket.created","data":{"ticket":7}}""")
+                .WithRawBody(
+                    "application/x-www-form-urlencoded",
+                    BodyMeaning,
+                    "payload=%7B%22action%22%3A%22opened%22%7D"
+                )
+                .WithParameter(
+                    "token",
+                    "The end of the source's inbound_path.",
+                    $"^[0-9A-Za-z]{{{SourceCache.TokenLength}}}$",
+                    SourceCache.TokenLength,
+                    SourceView.Example.InboundPath["/in/".Length..]
+                )
                 .WithTags("Sources")
                 .Produces<Response>(StatusCodes.Status202Accepted)
-                .ProducesProblem(StatusCodes.Status400BadRequest)
-                .ProducesProblem(StatusCodes.Status401Unauthorized)
-                .ProducesProblem(StatusCodes.Status404NotFound)
-                .ProducesProblem(StatusCodes.Status413PayloadTooLarge)
-                .ProducesProblem(StatusCodes.Status415UnsupportedMediaType)
-                .ProducesProblem(StatusCodes.Status503ServiceUnavailable);
+                .ProducesProblems(
+                    SourcesProblems.BadSignature,
+                    EventProblems.Conflict,
+                    Problems.Invalid,
+                    Problems.Busy
+                );
 
         /// <summary>Receive a webhook</summary>
         public static async Task<IResult> Post(
@@ -48,7 +62,10 @@ public static class ReceiveWebhook
     public sealed record Command(string Token, InboundRequest Request) : IRequest<Result<Response>>;
 
     /// <param name="Duplicate">The event was here already; <paramref name="Id"/> is the first one's.</param>
-    public sealed record Response(Guid Id, bool Duplicate);
+    public sealed record Response(Guid Id, bool Duplicate) : IExampled<Response>
+    {
+        public static Response Example => new(Story.Event, false);
+    }
 
     internal sealed class Handler(SourceCache sources, EventLog log, Rejections rejections, TimeProvider clock)
         : IRequestHandler<Command, Result<Response>>

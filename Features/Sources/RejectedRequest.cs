@@ -1,4 +1,6 @@
+using System.ComponentModel.DataAnnotations;
 using System.Text.Json;
+using Bellhop.Infrastructure.Http;
 
 namespace Bellhop.Features.Sources;
 
@@ -11,13 +13,26 @@ namespace Bellhop.Features.Sources;
 public sealed record RejectedRequest(
     Guid Id,
     DateTime RejectedAt,
-    string Reason,
-    string? Detail,
-    JsonElement Headers,
-    byte[]? BodyBase64,
+    [property: MaxLength(63)] string Reason,
+    [property: MaxLength(65_536)] string? Detail,
+    [property: AnyObject] JsonElement Headers,
+    [property: MaxLength(4 * ((Rejections.MaxBodyBytes + 2) / 3))] byte[]? BodyBase64,
     int BodyBytes,
     int AlsoRejected
-);
+) : IExampled<RejectedRequest>
+{
+    public static RejectedRequest Example =>
+        new(
+            Story.Rejection,
+            Story.At,
+            Rejection.WrongSignature.Reason,
+            Rejection.WrongSignature.Detail,
+            Story.Json("""{"Content-Type":["application/json"],"webhook-id":["msg_7"]}"""),
+            """{"type":"ticket.created"}"""u8.ToArray(),
+            25,
+            0
+        );
+}
 
 /// <summary>A rejection's row.</summary>
 internal sealed record RejectionRow(

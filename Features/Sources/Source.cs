@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using Bellhop.Infrastructure.Http;
 using Bellhop.Infrastructure.Http.Resources;
 using FluentValidation;
@@ -7,25 +8,48 @@ namespace Bellhop.Features.Sources;
 /// <summary>A source as requests meet it, its keys open.</summary>
 public sealed record Source(Guid ProjectId, Guid Id, string Name, WebhookScheme Scheme, IReadOnlyList<byte[]> Keys);
 
+/// <summary>How senders sign, by the names of the schemes.</summary>
+public static class SourceScheme
+{
+    public static readonly IReadOnlyList<string> All = [.. WebhookScheme.All.Keys.Order(StringComparer.Ordinal)];
+}
+
 /// <summary>A source as it is shown: never its secret.</summary>
 /// <param name="InboundPath">Where its webhooks are to be sent. Whoever knows it can send there; without the secret, in vain.</param>
 /// <param name="Revision">1, and one more with each change.</param>
 public sealed record SourceView(
     Guid Id,
-    string Name,
-    string Scheme,
-    string InboundPath,
-    int Revision,
+    [property: SlugShape] string Name,
+    [property: WordOf(typeof(SourceScheme))] string Scheme,
+    [property: MaxLength(64)] string InboundPath,
+    [property: Range(1, int.MaxValue)] int Revision,
     DateTime CreatedAt,
     DateTime UpdatedAt
-) : IRevised;
+) : IRevised, IExampled<SourceView>
+{
+    public static SourceView Example =>
+        new(
+            Story.Source,
+            "helpdesk",
+            "standard-webhooks",
+            "/in/2kTg9sXb4QmVfR7nLwYc0HpZ3dJ8aUeKoC6iN1tB5yM",
+            1,
+            Story.SetUpAt,
+            Story.SetUpAt
+        );
+}
 
 /// <summary>A source as its author writes it.</summary>
 /// <param name="Name">1 to 63 lower-case letters, digits and hyphens; also the source of its events.</param>
 /// <param name="Scheme">How the sender signs: <c>github</c> or <c>standard-webhooks</c>.</param>
 /// <param name="Secret">What the sender signs with: 8 to 500 characters; of Standard Webhooks <c>whsec_…</c>. Null: a source that is there keeps its own.</param>
-public sealed record SourceDocument(string? Name, string? Scheme, string? Secret) : INamedDocument<SourceDocument>
+public sealed record SourceDocument(string? Name, string? Scheme, [property: Length(8, 500)] string? Secret)
+    : INamedDocument<SourceDocument>,
+        IExampled<SourceDocument>
 {
+    public static SourceDocument Example =>
+        new("helpdesk", "standard-webhooks", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD");
+
     public SourceDocument Named(string name) => this with { Name = name };
 }
 
@@ -35,10 +59,7 @@ public sealed class SourceRules : AbstractValidator<SourceDocument>
     public SourceRules()
     {
         RuleFor(document => document.Name!).IsSlug();
-        RuleFor(document => document.Scheme)
-            .Must(scheme => scheme is not null && WebhookScheme.All.ContainsKey(scheme))
-            .WithErrorCode("unknown_scheme")
-            .WithMessage($"Known are {string.Join(", ", WebhookScheme.All.Keys.Order())}.");
+        RuleFor(document => document.Scheme).IsOneOf(SourceScheme.All).WithErrorCode("unknown_scheme");
         RuleFor(document => document.Secret)
             .Must((document, secret) => WebhookScheme.All[document.Scheme!].KeyOf(secret!) is not null)
             .When(document =>

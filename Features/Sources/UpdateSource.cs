@@ -18,9 +18,7 @@ public static class UpdateSource
                 .WithName(nameof(UpdateSource))
                 .WithTags("Sources")
                 .Produces<SourceView>()
-                .Produces<SourceView>(StatusCodes.Status201Created)
-                .ProducesProblem(StatusCodes.Status404NotFound)
-                .ProducesProblem(StatusCodes.Status422UnprocessableEntity);
+                .Produces<SourceView>(StatusCodes.Status201Created);
 
         /// <summary>Replace a source</summary>
         public static async Task<IResult> Put(

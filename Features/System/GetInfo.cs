@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using Bellhop.Infrastructure.Http;
 using Bellhop.Infrastructure.Telemetry;
 using Carter;
@@ -24,7 +25,13 @@ public static class GetInfo
 
     public sealed record Query : IRequest<Result<Response>>;
 
-    public sealed record Response(string Name, string Version);
+    public sealed record Response(
+        [property: AllowedValues("bellhop")] string Name,
+        [property: MaxLength(63)] string Version
+    ) : IExampled<Response>
+    {
+        public static Response Example => new("bellhop", BuildInfo.Version);
+    }
 
     internal sealed class Handler : IRequestHandler<Query, Result<Response>>
     {

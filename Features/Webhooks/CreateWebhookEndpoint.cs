@@ -18,9 +18,7 @@ public static class CreateWebhookEndpoint
                 .WithName(nameof(CreateWebhookEndpoint))
                 .WithTags("Webhooks")
                 .Produces<WebhookEndpoint>(StatusCodes.Status201Created)
-                .ProducesProblem(StatusCodes.Status400BadRequest)
-                .ProducesProblem(StatusCodes.Status409Conflict)
-                .ProducesProblem(StatusCodes.Status422UnprocessableEntity);
+                .ProducesProblems(Problems.NameTaken);
 
         /// <summary>Create a webhook endpoint</summary>
         public static async Task<IResult> Post(

@@ -16,8 +16,7 @@ public static class DeleteWebhookEndpoint
                 .RequirePermission(Permissions.WebhooksWrite)
                 .WithName(nameof(DeleteWebhookEndpoint))
                 .WithTags("Webhooks")
-                .Produces(StatusCodes.Status204NoContent)
-                .ProducesProblem(StatusCodes.Status404NotFound);
+                .Produces(StatusCodes.Status204NoContent);
 
         /// <summary>Delete a webhook endpoint</summary>
         public static async Task<IResult> Delete(

@@ -1,3 +1,6 @@
+using System.ComponentModel.DataAnnotations;
+using Bellhop.Infrastructure.Http;
+
 namespace Bellhop.Features.Webhooks;
 
 /// <summary>The states of a delivery.</summary>
@@ -33,13 +36,27 @@ public sealed record Delivery(
     Guid Id,
     Guid EventId,
     Guid EndpointId,
-    string State,
+    [property: WordOf(typeof(DeliveryState))] string State,
     long? Sequence,
     short Attempt,
     DateTime? NextAttemptAt,
     DateTime CreatedAt,
     DateTime? FinishedAt
-);
+) : IExampled<Delivery>
+{
+    public static Delivery Example =>
+        new(
+            Story.Delivery,
+            Story.Event,
+            Story.Endpoint,
+            DeliveryState.Succeeded,
+            1,
+            1,
+            null,
+            Story.At,
+            Story.After(94)
+        );
+}
 
 /// <summary>One try to deliver.</summary>
 /// <param name="At">When it began; of a lost one, when it was due.</param>
@@ -48,10 +65,10 @@ public sealed record Delivery(
 public sealed record DeliveryAttempt(
     short Attempt,
     DateTime At,
-    short? Status,
-    string? Error,
+    [property: Range(100, 999)] short? Status,
+    [property: MaxLength(63)] string? Error,
     int? DurationMs,
-    string? Response
+    [property: MaxLength(16_384)] string? Response
 );
 
 /// <summary>A delivery in the hands of a sender, with the event it tells of.</summary>

@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using Bellhop.Features.Events;
 using Bellhop.Features.Jobs;
 using Bellhop.Infrastructure.Http;
@@ -18,14 +19,17 @@ namespace Bellhop.Features.Webhooks;
 /// <param name="Secret"><c>whsec_</c> and 24 to 64 bytes in base64. Null: one is made for a new endpoint, and one that is there keeps its own.</param>
 public sealed record EndpointDocument(
     string? Name,
-    string? Url,
-    IReadOnlyList<string>? EventTypes,
+    [property: MaxLength(AddressPolicy.MaxUrlLength)] string? Url,
+    [property: Each(EventTypePattern.MaxLength)] IReadOnlyList<string>? EventTypes,
     bool? Enabled = null,
     RetryPolicy? Retry = null,
     short? Concurrency = null,
-    string? Secret = null
-) : INamedDocument<EndpointDocument>
+    [property: MaxLength(EndpointSecret.MaxLength)] string? Secret = null
+) : INamedDocument<EndpointDocument>, IExampled<EndpointDocument>
 {
+    public static EndpointDocument Example =>
+        new("crm", "https://crm.example.com/hooks/bellhop", ["ticket.*"], Concurrency: 10);
+
     public EndpointDocument Named(string name) => this with { Name = name };
 }
 
@@ -52,10 +56,7 @@ public sealed class EndpointRules : AbstractValidator<EndpointDocument>
                     }
                 }
             );
-        RuleFor(document => document.EventTypes)
-            .Must(types => types is { Count: > 0 and <= MaxEventTypes })
-            .WithErrorCode("out_of_range")
-            .WithMessage($"Give 1 to {MaxEventTypes} event types.");
+        RuleFor(document => document.EventTypes).HasItems(1, MaxEventTypes);
         RuleForEach(document => document.EventTypes)
             .Must(type => EventTypePattern.Parse(type) is not null)
             .WithErrorCode("invalid_event_type")

@@ -6,6 +6,9 @@ namespace Bellhop.Features.Webhooks;
 /// <summary>What an endpoint's webhooks are signed with: <c>whsec_</c> and the key in base64 (Standard Webhooks).</summary>
 internal static class EndpointSecret
 {
+    /// <summary>That of 64 bytes.</summary>
+    public const int MaxLength = 94;
+
     private const string Prefix = "whsec_";
     private const int KeyBytes = 32;
 

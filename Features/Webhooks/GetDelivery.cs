@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using System.Text;
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Database;
@@ -20,8 +21,7 @@ public static class GetDelivery
                 .RequirePermission(Permissions.WebhooksRead)
                 .WithName(nameof(GetDelivery))
                 .WithTags("Webhooks")
-                .Produces<Response>()
-                .ProducesProblem(StatusCodes.Status404NotFound);
+                .Produces<Response>();
 
         /// <summary>Get a delivery</summary>
         public static async Task<IResult> Get(Guid id, IMediator mediator, CancellationToken cancellationToken)
@@ -38,14 +38,29 @@ public static class GetDelivery
         Guid Id,
         Guid EventId,
         Guid EndpointId,
-        string State,
+        [property: WordOf(typeof(DeliveryState))] string State,
         long? Sequence,
         short Attempt,
         DateTime? NextAttemptAt,
         DateTime CreatedAt,
         DateTime? FinishedAt,
-        IReadOnlyList<DeliveryAttempt> Attempts
-    );
+        [property: MaxLength(1_000)] IReadOnlyList<DeliveryAttempt> Attempts
+    ) : IExampled<Response>
+    {
+        public static Response Example =>
+            new(
+                Story.Delivery,
+                Story.Event,
+                Story.Endpoint,
+                DeliveryState.Succeeded,
+                1,
+                1,
+                null,
+                Story.At,
+                Story.After(94),
+                [new DeliveryAttempt(1, Story.After(22), 204, null, 71, "")]
+            );
+    }
 
     internal sealed class Handler(NpgsqlDataSource database, Caller caller) : IRequestHandler<Query, Result<Response>>
     {

@@ -19,8 +19,7 @@ public static class GetWebhookEndpoint
                 .RequirePermission(Permissions.WebhooksRead)
                 .WithName(nameof(GetWebhookEndpoint))
                 .WithTags("Webhooks")
-                .Produces<WebhookEndpoint>()
-                .ProducesProblem(StatusCodes.Status404NotFound);
+                .Produces<WebhookEndpoint>();
 
         /// <summary>Get a webhook endpoint</summary>
         public static async Task<IResult> Get(string id, IMediator mediator, CancellationToken cancellationToken)

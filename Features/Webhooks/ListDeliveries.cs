@@ -19,8 +19,7 @@ public static class ListDeliveries
                 .WithPagingByTime("created_at", "endpoint_id", new ListFilter("state", DeliveryState.All))
                 .WithName(nameof(ListDeliveries))
                 .WithTags("Webhooks")
-                .Produces<Page<Delivery>>()
-                .ProducesProblem(StatusCodes.Status400BadRequest);
+                .Produces<Page<Delivery>>();
 
         /// <summary>List deliveries</summary>
         public static async Task<IResult> Get(HttpContext http, IMediator mediator, CancellationToken cancellationToken)

@@ -19,8 +19,7 @@ public static class ListWebhookEndpoints
                 .WithPagingByTime("created_at")
                 .WithName(nameof(ListWebhookEndpoints))
                 .WithTags("Webhooks")
-                .Produces<Page<WebhookEndpoint>>()
-                .ProducesProblem(StatusCodes.Status400BadRequest);
+                .Produces<Page<WebhookEndpoint>>();
 
         /// <summary>List webhook endpoints</summary>
         public static async Task<IResult> Get(HttpContext http, IMediator mediator, CancellationToken cancellationToken)

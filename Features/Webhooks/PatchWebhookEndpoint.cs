@@ -17,9 +17,7 @@ public static class PatchWebhookEndpoint
                 .RequirePermission(Permissions.WebhooksWrite)
                 .WithName(nameof(PatchWebhookEndpoint))
                 .WithTags("Webhooks")
-                .Produces<WebhookEndpoint>()
-                .ProducesProblem(StatusCodes.Status404NotFound)
-                .ProducesProblem(StatusCodes.Status422UnprocessableEntity);
+                .Produces<WebhookEndpoint>();
 
         /// <summary>Change a webhook endpoint</summary>
         public static async Task<IResult> Patch(

@@ -1,4 +1,5 @@
 using Bellhop.Features.Events;
+using Bellhop.Infrastructure.Http;
 
 namespace Bellhop.Features.Webhooks;
 
@@ -7,6 +8,10 @@ internal static class Registration
     public static IServiceCollection AddWebhooks(this IServiceCollection services)
     {
         services.AddSingleton(EndpointSecret.Sealed);
+        services.AddDocumentTag(
+            "Webhooks",
+            "URLs that signed webhooks go out to, and each delivery with its attempts."
+        );
         services.AddSingleton<SenderJobs>();
         services.AddSingleton<SenderSignals>();
         services.AddSingleton<DeliveryLedger>();

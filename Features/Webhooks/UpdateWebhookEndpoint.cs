@@ -18,9 +18,7 @@ public static class UpdateWebhookEndpoint
                 .WithName(nameof(UpdateWebhookEndpoint))
                 .WithTags("Webhooks")
                 .Produces<WebhookEndpoint>()
-                .Produces<WebhookEndpoint>(StatusCodes.Status201Created)
-                .ProducesProblem(StatusCodes.Status404NotFound)
-                .ProducesProblem(StatusCodes.Status422UnprocessableEntity);
+                .Produces<WebhookEndpoint>(StatusCodes.Status201Created);
 
         /// <summary>Replace a webhook endpoint</summary>
         public static async Task<IResult> Put(

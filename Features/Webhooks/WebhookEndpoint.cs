@@ -1,8 +1,11 @@
+using System.ComponentModel.DataAnnotations;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Bellhop.Features.Events;
 using Bellhop.Features.Jobs;
 using Bellhop.Infrastructure.Http;
 using Bellhop.Infrastructure.Http.Resources;
+using Bellhop.Infrastructure.Outgoing;
 
 namespace Bellhop.Features.Webhooks;
 
@@ -13,17 +16,31 @@ namespace Bellhop.Features.Webhooks;
 /// <param name="Revision">1, and one more with each change.</param>
 public sealed record WebhookEndpoint(
     Guid Id,
-    string Name,
-    string Url,
-    IReadOnlyList<string> EventTypes,
-    string State,
+    [property: SlugShape] string Name,
+    [property: MaxLength(AddressPolicy.MaxUrlLength)] string Url,
+    [property: MaxLength(100), Each(EventTypePattern.MaxLength)] IReadOnlyList<string> EventTypes,
+    [property: AllowedValues(WebhookEndpoint.Active, WebhookEndpoint.Disabled)] string State,
     RetryPolicy Retry,
-    short Concurrency,
-    int Revision,
+    [property: Range(1, 100)] short Concurrency,
+    [property: Range(1, int.MaxValue)] int Revision,
     DateTime CreatedAt,
     DateTime UpdatedAt
-) : IRevised
+) : IRevised, IExampled<WebhookEndpoint>
 {
+    public static WebhookEndpoint Example =>
+        new(
+            Story.Endpoint,
+            "crm",
+            "https://crm.example.com/hooks/bellhop",
+            ["ticket.*"],
+            Active,
+            RetrySchedule.Default,
+            DefaultConcurrency,
+            1,
+            Story.SetUpAt,
+            Story.SetUpAt
+        );
+
     public const string Active = "active";
 
     public const string Disabled = "disabled";
@@ -32,6 +49,7 @@ public sealed record WebhookEndpoint(
 
     /// <summary>What its webhooks are signed with; shown in the answer that made the endpoint, and never again.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    [MaxLength(EndpointSecret.MaxLength)]
     public string? Secret { get; init; }
 }
 

@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
@@ -8,15 +9,23 @@ namespace Bellhop.Infrastructure.Http;
 /// <param name="Status">The status it would have had by itself.</param>
 /// <param name="Problem">What is wrong with it; its pointers lead on from the item.</param>
 public sealed record BulkItem(
-    int Index,
-    int Status,
+    [property: Range(0, Bulk.MaxItems - 1)] int Index,
+    [property: Range(100, 599)] int Status,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Guid? Id,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] ProblemBody? Problem
 );
 
 /// <summary>The answer to a request that carries many items, each of which succeeds or fails by itself.</summary>
 /// <param name="Results">One an item, in the order of the request.</param>
-public sealed record BulkAnswer(IReadOnlyList<BulkItem> Results, int Succeeded, int Failed);
+public sealed record BulkAnswer(
+    [property: MaxLength(Bulk.MaxItems)] IReadOnlyList<BulkItem> Results,
+    [property: Range(0, Bulk.MaxItems)] int Succeeded,
+    [property: Range(0, Bulk.MaxItems)] int Failed
+) : IExampled<BulkAnswer>
+{
+    public static BulkAnswer Example =>
+        new([new BulkItem(0, StatusCodes.Status201Created, Story.Job, null)], Succeeded: 1, Failed: 0);
+}
 
 /// <summary>Requests that carry up to 1,000 items and 10 MiB.</summary>
 /// <remarks>With <c>?atomic=true</c> all of them succeed or none does: then what is wrong is a 422 that points at each item.</remarks>
@@ -79,6 +88,11 @@ public static class Bulk
 
     private static BulkItem ToItem(HttpContext http, Result<Guid> result, int index) =>
         result.Problem is { } problem
-            ? new BulkItem(index, problem.Kind.Status, null, ProblemResponse.Body(http, problem))
+            ? new BulkItem(
+                index,
+                problem.Kind.Status,
+                null,
+                ProblemBody.Of(problem, http.Request.Path, http.TraceIdentifier)
+            )
             : new BulkItem(index, StatusCodes.Status201Created, result.Unwrap(), null);
 }

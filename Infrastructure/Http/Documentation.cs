@@ -1,6 +1,5 @@
-using Bellhop.Infrastructure.Auth;
+using System.Text.Json;
 using Bellhop.Infrastructure.Telemetry;
-using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.OpenApi;
 using Microsoft.OpenApi;
 using Scalar.AspNetCore;
@@ -10,7 +9,7 @@ namespace Bellhop.Infrastructure.Http;
 /// <summary>The API described by itself: OpenAPI 3.1 at <c>/openapi.json</c>, pages to read and try it at <c>/docs</c>.</summary>
 public static class Documentation
 {
-    private const string Scheme = "apiKey";
+    internal const string Scheme = "apiKey";
 
     // everything the page needs is served from here; it writes styles into itself
     private const string PagePolicy =
@@ -22,22 +21,22 @@ public static class Documentation
         services.AddOpenApi(options =>
         {
             options.OpenApiVersion = OpenApiSpecVersion.OpenApi3_1;
+            // JSON that is handed on as it is needs no name
             options.CreateSchemaReferenceId = type =>
-                NameOf(type.Type) ?? OpenApiOptions.CreateDefaultSchemaReferenceId(type);
-            options.AddSchemaTransformer(
-                (schema, context, _) =>
-                {
-                    if (context.JsonTypeInfo.Type == typeof(ProblemBody))
-                    {
-                        schema.Required?.Remove("errors"); // left out where there are none
-                    }
-
-                    return Task.CompletedTask;
-                }
-            );
-            options.AddDocumentTransformer((document, _, _) => Describe(document));
-            options.AddOperationTransformer(Describe);
+                (Nullable.GetUnderlyingType(type.Type) ?? type.Type) == typeof(JsonElement)
+                    ? null
+                    : NameOf(type.Type) ?? OpenApiOptions.CreateDefaultSchemaReferenceId(type);
+            options.AddSchemaTransformer(DocumentedLimits.DescribeAsync);
+            options.AddOperationTransformer(DocumentedOperation.DescribeAsync);
+            options.AddDocumentTransformer((document, context, _) => Describe(document, context.ApplicationServices));
         });
+
+    /// <summary>Says what the operations with this tag are about.</summary>
+    public static IServiceCollection AddDocumentTag(
+        this IServiceCollection services,
+        string name,
+        string description
+    ) => services.AddSingleton(new DocumentTag(name, description));
 
     public static WebApplication MapDocumentation(this WebApplication app)
     {
@@ -64,12 +63,17 @@ public static class Documentation
     }
 
     // the parts of a slice are all called alike: the slice tells them apart
-    private static string? NameOf(Type type) =>
-        type.DeclaringType is { } slice && slice.Namespace?.StartsWith("Bellhop", StringComparison.Ordinal) == true
-            ? slice.Name + type.Name
-            : null;
+    internal static string? NameOf(Type type) =>
+        type switch
+        {
+            { IsGenericType: true } when type.GetGenericTypeDefinition() == typeof(Page<>) =>
+                $"PageOf{NameOf(type.GetGenericArguments()[0]) ?? type.GetGenericArguments()[0].Name}",
+            { DeclaringType: { } slice }
+                when slice.Namespace?.StartsWith("Bellhop", StringComparison.Ordinal) == true => slice.Name + type.Name,
+            _ => null,
+        };
 
-    private static Task Describe(OpenApiDocument document)
+    private static Task Describe(OpenApiDocument document, IServiceProvider services)
     {
         document.Info = new OpenApiInfo
         {
@@ -78,9 +82,10 @@ public static class Documentation
             Description =
                 "Takes in events and webhooks, decides by automations, does the work as jobs and sends signed webhooks. "
                 + "Errors are application/problem+json (RFC 9457) with a stable code.",
+            Contact = new OpenApiContact { Name = "Whoever runs this service" },
             License = new OpenApiLicense { Name = "MIT", Identifier = "MIT" },
         };
-        document.Servers = []; // wherever it was fetched from
+        document.Servers = [new OpenApiServer { Url = "/", Description = "Wherever this document was fetched from." }];
         document.Components ??= new OpenApiComponents();
         document.Components.SecuritySchemes = new Dictionary<string, IOpenApiSecurityScheme>
         {
@@ -92,105 +97,16 @@ public static class Documentation
                 Description = "An API key, made by bellhop api-keys create.",
             },
         };
+        document.Tags = services
+            .GetServices<DocumentTag>()
+            .OrderBy(tag => tag.Name, StringComparer.Ordinal)
+            .Select(tag => new OpenApiTag { Name = tag.Name, Description = tag.Description })
+            .ToHashSet();
+        DocumentedHeaders.Describe(document);
+        DocumentedLimits.RelaxRequests(document);
         return Task.CompletedTask;
     }
-
-    private static async Task Describe(
-        OpenApiOperation operation,
-        OpenApiOperationTransformerContext context,
-        CancellationToken cancellationToken
-    )
-    {
-        var metadata = context.Description.ActionDescriptor.EndpointMetadata;
-        operation.Responses ??= [];
-        var problem = await context.GetOrCreateSchemaAsync(typeof(ProblemBody), null, cancellationToken);
-        context.Document?.AddComponent(nameof(ProblemBody), problem);
-        if (!metadata.OfType<IAllowAnonymous>().Any())
-        {
-            operation.Security =
-            [
-                new OpenApiSecurityRequirement { [new OpenApiSecuritySchemeReference(Scheme, context.Document)] = [] },
-            ];
-            operation.Responses.TryAdd("401", new OpenApiResponse { Description = "No valid API key" });
-            operation.Responses.TryAdd("403", new OpenApiResponse { Description = "The key lacks the permission" });
-        }
-
-        if (metadata.OfType<RequiredPermission>().FirstOrDefault() is { } permission)
-        {
-            operation.Description = $"{operation.Description}\n\nNeeds the permission `{permission.Name}`.".TrimStart();
-        }
-
-        if (metadata.OfType<ListFilters>().FirstOrDefault() is { } list)
-        {
-            Describe(operation, list);
-        }
-
-        if (operation.RequestBody is not null)
-        {
-            operation.Responses.TryAdd("400", new OpenApiResponse { Description = "The body could not be read" });
-            operation.Responses.TryAdd("413", new OpenApiResponse { Description = "The body is too large" });
-            operation.Responses.TryAdd("415", new OpenApiResponse { Description = "Another media type" });
-        }
-
-        operation.Responses.TryAdd("500", new OpenApiResponse { Description = "A fault of the service" });
-        operation.Responses.TryAdd(
-            "503",
-            new OpenApiResponse { Description = "Busy, or the database is away; repeat it" }
-        );
-        foreach (var (status, response) in operation.Responses)
-        {
-            if (status[0] is '4' or '5' && response is OpenApiResponse error)
-            {
-                error.Content = new Dictionary<string, OpenApiMediaType>
-                {
-                    [ProblemResponse.ContentType] = new()
-                    {
-                        Schema = new OpenApiSchemaReference(nameof(ProblemBody), context.Document),
-                    },
-                };
-            }
-        }
-    }
-
-    /// <summary>What every list takes, and its own filters where the endpoint does not bind them itself.</summary>
-    private static void Describe(OpenApiOperation operation, ListFilters list)
-    {
-        operation.Parameters ??= [];
-        var known = operation.Parameters.Select(parameter => parameter.Name).ToHashSet(StringComparer.Ordinal);
-        foreach (var name in list.Names.Where(name => !known.Contains(name)))
-        {
-            Add(
-                name,
-                "Only those with this value.",
-                new OpenApiSchema { Type = JsonSchemaType.String, MaxLength = 255 }
-            );
-        }
-
-        Add(
-            "limit",
-            $"How many; {PageRequest.DefaultLimit} where nothing is said.",
-            new OpenApiSchema
-            {
-                Type = JsonSchemaType.Integer,
-                Minimum = "1",
-                Maximum = $"{PageRequest.MaxLimit}",
-            }
-        );
-        Add(
-            "cursor",
-            "next_cursor of the page before, with the same filters.",
-            new OpenApiSchema { Type = JsonSchemaType.String, MaxLength = CursorSigner.MaxLength }
-        );
-
-        void Add(string name, string description, OpenApiSchema schema) =>
-            operation.Parameters.Add(
-                new OpenApiParameter
-                {
-                    Name = name,
-                    In = ParameterLocation.Query,
-                    Description = description,
-                    Schema = schema,
-                }
-            );
-    }
 }
+
+/// <summary>What a feature's operations have in common, in its own words.</summary>
+public sealed record DocumentTag(string Name, string Description);

@@ -34,9 +34,8 @@ public static class JsonRules
     private sealed class UtcDateTimeConverter : JsonConverter<DateTime>
     {
         public override DateTime Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
-            reader.TokenType == JsonTokenType.String && Rfc3339.Parse(reader.GetString()!) is { } moment
-                ? moment
-                : throw new JsonException("a time must be RFC 3339 with an offset, such as 2026-01-31T09:30:00Z");
+            (reader.TokenType == JsonTokenType.String ? Rfc3339.Parse(reader.GetString()!) : null)
+            ?? throw new JsonException(Rfc3339.Form);
 
         public override void Write(Utf8JsonWriter writer, DateTime value, JsonSerializerOptions options) =>
             writer.WriteStringValue(

@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
@@ -8,7 +9,10 @@ namespace Bellhop.Infrastructure.Http;
 
 /// <summary>One page of a list.</summary>
 /// <param name="NextCursor">Give it as <c>cursor</c> to get what follows; null on the last page.</param>
-public sealed record Page<T>(IReadOnlyList<T> Items, string? NextCursor);
+public sealed record Page<T>(
+    [property: MaxLength(PageRequest.MaxLimit)] IReadOnlyList<T> Items,
+    [property: MaxLength(CursorSigner.MaxLength)] string? NextCursor
+);
 
 /// <summary>What a list was asked for: <c>limit</c>, where to go on, in which order, and the filters the route knows.</summary>
 /// <remarks>
@@ -88,7 +92,8 @@ public static class ListOrder
 
 /// <summary>A parameter that narrows a list.</summary>
 /// <param name="Values">The closed set it is from; null: any text.</param>
-public sealed record ListFilter(string Name, IReadOnlyList<string>? Values = null)
+/// <param name="Example">What such a text is like; null: a name.</param>
+public sealed record ListFilter(string Name, IReadOnlyList<string>? Values = null, string? Example = null)
 {
     public static implicit operator ListFilter(string name) => new(name);
 }

@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using System.Text.Json.Serialization;
 
 namespace Bellhop.Infrastructure.Http;
@@ -6,20 +7,26 @@ namespace Bellhop.Infrastructure.Http;
 /// <remarks>Declared as <c>static readonly</c> fields; the catalogue in the tests lists every one of them.</remarks>
 public sealed record ProblemCode(int Status, string Code, string Title)
 {
+    /// <summary>What such a problem says, for the document; null: its title.</summary>
+    public ProblemExample? Example { get; init; }
+
     /// <summary>The problem of this kind, with a sentence that says what would be right.</summary>
     public Problem Because(string detail, params FieldError[] errors) => new(this, detail, errors);
 }
+
+/// <summary>What a problem of some kind may say.</summary>
+public sealed record ProblemExample(string Detail, params FieldError[] Errors);
 
 /// <summary>One fault in a request: where it is, in the caller's spelling, and what would be right.</summary>
 /// <param name="Pointer">RFC 6901 pointer into the body.</param>
 /// <param name="Parameter">Name of a query or path parameter.</param>
 /// <param name="Header">Name of a header.</param>
 public sealed record FieldError(
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Pointer,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Parameter,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Header,
-    string Code,
-    string Message
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull), MaxLength(65_536)] string? Pointer,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull), MaxLength(8_192)] string? Parameter,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull), MaxLength(8_192)] string? Header,
+    [property: MaxLength(63)] string Code,
+    [property: MaxLength(65_536)] string Message
 )
 {
     /// <summary>Of an expression: the line in the string at <see cref="Pointer"/>, from 1.</summary>

@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
@@ -8,19 +9,6 @@ namespace Bellhop.Infrastructure.Http;
 public sealed class ProblemResponse(Problem problem) : IResult
 {
     public const string ContentType = "application/problem+json";
-
-    /// <summary>What is written of a problem of this request.</summary>
-    public static ProblemBody Body(HttpContext http, Problem problem) =>
-        new(
-            $"urn:bellhop:problem:{problem.Kind.Code}",
-            problem.Kind.Title,
-            problem.Kind.Status,
-            problem.Detail,
-            http.Request.Path,
-            problem.Kind.Code,
-            http.TraceIdentifier,
-            problem.Errors.Count == 0 ? null : problem.Errors
-        );
 
     public Task ExecuteAsync(HttpContext httpContext)
     {
@@ -37,7 +25,7 @@ public sealed class ProblemResponse(Problem problem) : IResult
             response.Headers[name] = value;
         }
 
-        var body = Body(httpContext, problem);
+        var body = ProblemBody.Of(problem, httpContext.Request.Path, httpContext.TraceIdentifier);
         return HttpMethods.IsHead(httpContext.Request.Method)
             ? Task.CompletedTask
             : JsonSerializer.SerializeAsync(response.Body, body, JsonRules.Options, httpContext.RequestAborted);
@@ -50,12 +38,26 @@ public sealed class ProblemResponse(Problem problem) : IResult
 /// <param name="RequestId">The value of <c>X-Request-Id</c>, for the operator's logs.</param>
 /// <param name="Errors">Each fault in the request, with its place.</param>
 public sealed record ProblemBody(
-    string Type,
-    string Title,
-    int Status,
-    string Detail,
-    string Instance,
-    string Code,
-    string RequestId,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<FieldError>? Errors
-);
+    [property: MaxLength(100)] string Type,
+    [property: MaxLength(100)] string Title,
+    [property: Range(400, 599)] int Status,
+    [property: MaxLength(65_536)] string Detail,
+    [property: MaxLength(8_192)] string Instance,
+    [property: MaxLength(63)] string Code,
+    [property: MaxLength(64)] string RequestId,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull), MaxLength(10_000)]
+        IReadOnlyList<FieldError>? Errors
+)
+{
+    public static ProblemBody Of(Problem problem, string instance, string requestId) =>
+        new(
+            $"urn:bellhop:problem:{problem.Kind.Code}",
+            problem.Kind.Title,
+            problem.Kind.Status,
+            problem.Detail,
+            instance,
+            problem.Kind.Code,
+            requestId,
+            problem.Errors.Count == 0 ? null : problem.Errors
+        );
+}

@@ -1,5 +1,7 @@
+using System.Globalization;
 using Bellhop.Infrastructure.Http;
 using FluentValidation;
+using FluentValidation.Resources;
 using FluentValidation.Results;
 
 namespace Bellhop.Infrastructure.Mediation;
@@ -28,7 +30,27 @@ public static class ValidationProblem
             member is null ? null : JsonRules.Spell(member.Name);
         ValidatorOptions.Global.DisplayNameResolver = (_, member, _) =>
             member is null ? null : JsonRules.Spell(member.Name);
-        ValidatorOptions.Global.LanguageManager.Enabled = false;
+        ValidatorOptions.Global.LanguageManager = new Wording();
+    }
+
+    /// <summary>What the rules of the library say: what would be right.</summary>
+    private sealed class Wording : ILanguageManager
+    {
+        public bool Enabled { get; set; } = true;
+
+        public CultureInfo? Culture { get; set; }
+
+        public string GetString(string key, CultureInfo? culture = null) =>
+            key switch
+            {
+                "NotEmptyValidator" or "NotNullValidator" => "{PropertyName} is required.",
+                "MaximumLengthValidator" => "{PropertyName} may have {MaxLength} characters at most.",
+                "InclusiveBetweenValidator" => "{PropertyName} must be from {From} to {To}.",
+                _ when key.EndsWith("Validator", StringComparison.Ordinal) => throw new InvalidOperationException(
+                    $"Give the rule {key} a wording."
+                ),
+                _ => "", // asked by a code of ours first
+            };
     }
 
     // steps[0].with → /steps/0/with

@@ -101,7 +101,7 @@ public sealed class PutSecretTests(ServiceFixture service)
         const string canary = "canary-5f1c9e0b7d";
         await using var own = await OwnService.StartAsync(service);
         await own.SendAsync(new PutSecret.Command("canary-name", canary));
-        await own.SendAsync(new CreateSource.Command("canary-source", "github", canary));
+        await own.SendAsync(new CreateSource.Command(new SourceDocument("canary-source", "github", canary)));
 
         var dump = await PgDumpAsync(program!, own.OwnerConnectionString);
 

@@ -80,7 +80,13 @@ public sealed class RotateSecretsTests(ServiceFixture service) : IDisposable
 
         using var report = JsonDocument.Parse(first.Output);
         Assert.Equal(
-            ["connections.secret=0", "secrets.value=1", "sources.secrets=1", "webhook_endpoints.secrets=1"],
+            [
+                "connections.secret=0",
+                "idempotency_keys.answer=0",
+                "secrets.value=1",
+                "sources.secrets=1",
+                "webhook_endpoints.secrets=1",
+            ],
             Resealed(report)
         );
         Assert.Equal(

@@ -1,0 +1,56 @@
+using Bellhop.Infrastructure.Auth;
+using Bellhop.Infrastructure.Http.Idempotency;
+using Bellhop.Infrastructure.Http.Resources;
+using FluentValidation;
+using Microsoft.AspNetCore.Authorization;
+using Microsoft.AspNetCore.Http.Metadata;
+using Microsoft.AspNetCore.Mvc.ApiExplorer;
+
+namespace Bellhop.Infrastructure.Http;
+
+/// <summary>What of the machinery a route passes through, read from its metadata: the document is made from it.</summary>
+public sealed class Traits(ApiDescription description, IServiceProvider services)
+{
+    private readonly EndpointMetadataCollection _metadata = new(description.ActionDescriptor.EndpointMetadata);
+
+    public bool IsAnonymous => Find<IAllowAnonymous>() is not null;
+
+    public string? Permission => Find<RequiredPermission>()?.Name;
+
+    public bool IsList => Find<ListFilters>() is not null;
+
+    /// <summary>It shows one resource, with an entity tag.</summary>
+    public bool ShowsResource => IsGet && !IsAnonymous && !IsList && !IsStream;
+
+    /// <summary>It changes one resource, under a precondition.</summary>
+    public bool ChangesResource => Find<ConditionalWrite>() is not null;
+
+    public bool TakesIdempotencyKey =>
+        IdempotentRequests.Takes(new Endpoint(null, _metadata, null), description.HttpMethod ?? "");
+
+    public IAcceptsMetadata? Body => Find<IAcceptsMetadata>();
+
+    public bool TakesBody => Body is not null || Find<RawBody>() is not null;
+
+    /// <summary>Its callers are programs that nobody here has a say over: they may ask for what they like.</summary>
+    public bool IsForeign => Body is null && TakesBody;
+
+    public bool AnswersBody => All<IProducesResponseTypeMetadata>().Any(answer => answer.ContentTypes.Any());
+
+    /// <summary>A validator looks at its body.</summary>
+    public bool ChecksBody =>
+        Body?.RequestType is { } type && services.GetService(typeof(IValidator<>).MakeGenericType(type)) is not null;
+
+    public bool HasPlace => description.RelativePath!.Contains('{', StringComparison.Ordinal);
+
+    private bool IsStream =>
+        All<IProducesResponseTypeMetadata>().Any(answer => answer.ContentTypes.Contains(EventStream.ContentType));
+
+    private bool IsGet => description.HttpMethod == HttpMethods.Get;
+
+    public T? Find<T>()
+        where T : class => _metadata.GetMetadata<T>();
+
+    public IEnumerable<T> All<T>()
+        where T : class => _metadata.GetOrderedMetadata<T>();
+}
