@@ -24,6 +24,7 @@ public static class Problems
         "unsupported_media_type",
         "Unsupported media type"
     );
+    public static readonly ProblemCode RateLimited = new(429, "rate_limited", "Too many requests");
     public static readonly ProblemCode Invalid = new(422, "invalid", "The request is not valid");
     public static readonly ProblemCode InternalError = new(500, "internal_error", "Internal error");
     public static readonly ProblemCode Busy = new(503, "busy", "The service is busy");
