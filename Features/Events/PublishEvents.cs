@@ -1,5 +1,6 @@
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Http;
+using Bellhop.Infrastructure.Http.RateLimits;
 using Carter;
 using MediatR;
 
@@ -17,6 +18,7 @@ public static class PublishEvents
             app.MapPost("/v1/events/batch", Post)
                 .RequirePermission(Permissions.EventsPublish)
                 .WithBodyLimit(MaxBytes)
+                .InBucket(RateBucket.Bulk)
                 .WithName(nameof(PublishEvents))
                 .WithTags("Events")
                 .Accepts<PlainEvents>("application/json", CloudEventReader.BatchType)

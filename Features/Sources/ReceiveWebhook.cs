@@ -19,6 +19,8 @@ public static class ReceiveWebhook
         public void AddRoutes(IEndpointRouteBuilder app) =>
             app.MapPost("/in/{token}", Post)
                 .AllowAnonymous()
+                .CalledByForeignPrograms()
+                .AddEndpointFilter<InboundGate>()
                 .WithBodyLimit(MaxBytes)
                 .WithName(nameof(ReceiveWebhook))
                 .WithTags("Sources")
@@ -28,6 +30,7 @@ public static class ReceiveWebhook
                 .ProducesProblem(StatusCodes.Status404NotFound)
                 .ProducesProblem(StatusCodes.Status413PayloadTooLarge)
                 .ProducesProblem(StatusCodes.Status415UnsupportedMediaType)
+                .ProducesProblem(StatusCodes.Status429TooManyRequests)
                 .ProducesProblem(StatusCodes.Status503ServiceUnavailable);
 
         /// <summary>Receive a webhook</summary>
@@ -57,7 +60,7 @@ public static class ReceiveWebhook
         {
             if (await sources.FindAsync(command.Token, cancellationToken) is not { } source)
             {
-                return Problems.NotFound.Because("Nothing comes in here.");
+                return SourcesProblems.NoSource;
             }
 
             if (source.Scheme.Verify(command.Request, source.Keys, clock.GetUtcNow()) is { } bad)

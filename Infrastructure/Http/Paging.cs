@@ -13,7 +13,7 @@ public sealed record Page<T>(IReadOnlyList<T> Items, string? NextCursor);
 /// <summary>What a list was asked for: <c>limit</c>, where to go on, and the filters the route knows.</summary>
 /// <remarks>
 /// Paging is by key, never by offset: a row that stays is seen once, however many come and go meanwhile. Cursors are signed and
-/// bound to the project, the route and the filters; they grant nothing. An unknown or repeated parameter is refused.
+/// bound to the project, the route and the filters; they grant nothing.
 /// </remarks>
 public sealed class PageRequest
 {
@@ -59,36 +59,14 @@ public sealed record ListFilters(params string[] Names)
 
 public static class Paging
 {
-    /// <summary>Declares a list and its filters; every other query parameter is refused.</summary>
+    /// <summary>Declares a list and its filters; every other query parameter is refused (<see cref="Conventions"/>).</summary>
     public static RouteHandlerBuilder WithPaging(this RouteHandlerBuilder builder, params string[] filters) =>
         builder.WithMetadata(new ListFilters(filters));
 
-    /// <summary>Reads and checks <c>limit</c>, <c>cursor</c> and the presence of filters. Faults: 400, naming the parameter.</summary>
+    /// <summary>Reads and checks <c>limit</c> and <c>cursor</c>. Faults: 400, naming the parameter.</summary>
     public static Result<PageRequest> Read(HttpContext http)
     {
         var filters = http.GetEndpoint()?.Metadata.GetMetadata<ListFilters>() ?? ListFilters.None;
-        foreach (var (name, values) in http.Request.Query)
-        {
-            if (name is not ("limit" or "cursor") && !filters.Names.Contains(name, StringComparer.Ordinal))
-            {
-                var known = string.Join(", ", filters.Names.Concat(["limit", "cursor"]));
-                return Problems.UnknownParameter.Because(
-                    $"There is no parameter {name}; known are {known}.",
-                    FieldError.InParameter(name, "unknown_parameter", $"Known are {known}.")
-                );
-            }
-
-            if (values.Count > 1)
-            {
-                return Invalid(name, "Give it once.");
-            }
-
-            if (values[0]?.Contains('\0', StringComparison.Ordinal) == true)
-            {
-                return Invalid(name, "Text may not hold U+0000.");
-            }
-        }
-
         var limit = PageRequest.DefaultLimit;
         if (
             http.Request.Query.TryGetValue("limit", out var text)

@@ -24,6 +24,11 @@ public sealed class ProblemResponse(Problem problem) : IResult
             response.Headers[name] = value;
         }
 
+        if (problem.Kind.Status == StatusCodes.Status415UnsupportedMediaType)
+        {
+            AcceptedTypes.Tell(httpContext);
+        }
+
         var body = new ProblemBody(
             $"urn:bellhop:problem:{problem.Kind.Code}",
             problem.Kind.Title,
