@@ -46,7 +46,7 @@ internal static class PlanRows
             $$"""
                 INSERT INTO runs (project_id, id, event_id, automation_id, version, state, depth, created_at)
                 SELECT project_id, id, id,
-                    (SELECT a.id FROM automations a WHERE a.project_id = p.project_id AND a.name = 'a-' || (n % 10 + 1)),
+                    (ARRAY(SELECT id FROM automations ORDER BY project_id, id LIMIT 10))[1 + n % 10],
                     1, {{States("'queued', 'running', 'waiting', 'held', 'partial', 'failed', 'canceled'")}}, 0, moment
                 """,
             """
@@ -56,7 +56,7 @@ internal static class PlanRows
             $$"""
                 INSERT INTO deliveries (project_id, id, event_id, endpoint_id, state, created_at)
                 SELECT project_id, id, id,
-                    (SELECT w.id FROM webhook_endpoints w WHERE w.project_id = p.project_id AND w.name = 'w-' || (n % 10 + 1)),
+                    (ARRAY(SELECT id FROM webhook_endpoints ORDER BY project_id, id LIMIT 10))[1 + n % 10],
                     {{States("'pending', 'sending', 'failed', 'filtered', 'parked', 'disabled', 'canceled'")}}, moment
                 """,
             """

@@ -29,7 +29,13 @@ public sealed partial class ReadmeTests
             var script = string.Join('\n', tour.Where(block => block.Language == "sh").Select(block => block.Text))
                 .Replace("127.0.0.1:8080", $"127.0.0.1:{service.Port}", StringComparison.Ordinal)
                 .Replace("9099", $"{receiver}", StringComparison.Ordinal)
-                .Replace("; sleep 1", "; sleep 3", StringComparison.Ordinal); // patience of a busy machine
+                // a busy machine takes longer than a second: what is waited for is waited for
+                .Replace("& sleep 1", $"& {Until($"true > /dev/tcp/127.0.0.1/{receiver}")}", StringComparison.Ordinal)
+                .Replace(
+                    "; sleep 1",
+                    $"; {Until("api $API/v1/deliveries?state=succeeded | grep -q finished_at")}",
+                    StringComparison.Ordinal
+                );
 
             var printed = Run($"{script}\nkill $!", directory);
 
@@ -43,6 +49,9 @@ public sealed partial class ReadmeTests
         NpgsqlConnection.ClearAllPools();
         Directory.Delete(directory, recursive: true);
     }
+
+    private static string Until(string condition) =>
+        $"for i in $(seq 200); do ({condition}) 2>/dev/null && break; sleep 0.1; done";
 
     /// <summary>The blocks of the tour in the order of the text.</summary>
     private static (string Language, string Text)[] Tour()
