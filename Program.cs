@@ -1,8 +1,10 @@
 using Bellhop.Features.Accounts;
 using Bellhop.Features.ApiKeys;
 using Bellhop.Features.Automations;
+using Bellhop.Features.Connections;
 using Bellhop.Features.Events;
 using Bellhop.Features.Jobs;
+using Bellhop.Features.Secrets;
 using Bellhop.Features.Sources;
 using Bellhop.Features.System;
 using Bellhop.Features.Webhooks;
@@ -50,8 +52,10 @@ public sealed class Program
 
     private static void AddFeatures(IServiceCollection services, Settings settings) =>
         services
-            .AddOutgoing(settings.OutgoingAllowNetworks)
+            .AddOutgoing(settings.OutgoingAllowNetworks, settings.DatabaseHosts)
             .AddApiKeys()
+            .AddSecrets()
+            .AddOutsideConnections()
             .AddEvents()
             .AddSources()
             .AddJobs(executes: settings.HasRole("worker"))

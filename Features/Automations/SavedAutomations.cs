@@ -57,12 +57,27 @@ internal sealed class SavedAutomations(
                 cancellationToken
             )
         );
-        return row is null
-            ? null
-            : new Stored<AutomationDocument, SavedAutomation>(
-                row.ToSaved(),
-                AutomationDocument.Read(row.Definition).Named(row.Name)
-            );
+        if (row is null)
+        {
+            return null;
+        }
+
+        // a statement of its own: that of the lock began before another's version was there, and would not see it
+        var definition = await work.Connection.QuerySingleAsync<string>(
+            Sql.Definition.With(
+                new
+                {
+                    ProjectId,
+                    row.Id,
+                    row.Version,
+                },
+                cancellationToken
+            )
+        );
+        return new Stored<AutomationDocument, SavedAutomation>(
+            row.ToSaved(),
+            AutomationDocument.Read(definition).Named(row.Name)
+        );
     }
 
     protected override async ValueTask<Problem?> CheckAsync(
@@ -150,7 +165,7 @@ internal sealed class SavedAutomations(
             Actor,
         };
 
-    private sealed record Row(Guid Id, string Name, int Version, string State, string Definition)
+    private sealed record Row(Guid Id, string Name, int Version, string State)
     {
         public SavedAutomation ToSaved() => new(Id, Name, Version, State, []);
     }
@@ -164,12 +179,16 @@ internal sealed class SavedAutomations(
             """;
 
         public const string Lock = """
-            SELECT a.id, a.name, a.active_version AS version, a.state, v.definition::text AS definition
-            FROM automations a
-            JOIN automation_versions v
-                ON v.project_id = a.project_id AND v.automation_id = a.id AND v.version = a.active_version
-            WHERE a.project_id = @ProjectId AND (a.id = @Id::uuid OR a.name = @Name::text) AND a.deleted_at IS NULL
-            FOR UPDATE OF a
+            SELECT id, name, active_version AS version, state
+            FROM automations
+            WHERE project_id = @ProjectId AND (id = @Id::uuid OR name = @Name::text) AND deleted_at IS NULL
+            FOR UPDATE
+            """;
+
+        public const string Definition = """
+            SELECT definition::text
+            FROM automation_versions
+            WHERE project_id = @ProjectId AND automation_id = @Id AND version = @Version
             """;
 
         public const string Create = """
@@ -183,11 +202,8 @@ internal sealed class SavedAutomations(
                 INSERT INTO automation_versions (project_id, automation_id, version, definition, created_at, created_by)
                 SELECT @ProjectId, id, active_version, @Definition::json, @Now, @Actor
                 FROM saved
-                RETURNING definition
             )
-            SELECT s.id, s.name, s.active_version AS version, s.state, v.definition::text AS definition
-            FROM saved s
-            CROSS JOIN versioned v
+            SELECT id, name, active_version AS version, state FROM saved
             """;
 
         public const string Update = """
@@ -201,11 +217,8 @@ internal sealed class SavedAutomations(
                 INSERT INTO automation_versions (project_id, automation_id, version, definition, created_at, created_by)
                 SELECT @ProjectId, id, active_version, @Definition::json, @Now, @Actor
                 FROM saved
-                RETURNING definition
             )
-            SELECT s.id, s.name, s.active_version AS version, s.state, v.definition::text AS definition
-            FROM saved s
-            CROSS JOIN versioned v
+            SELECT id, name, active_version AS version, state FROM saved
             """;
 
         public const string Delete = """

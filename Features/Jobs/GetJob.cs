@@ -1,14 +1,8 @@
-using System.ComponentModel.DataAnnotations;
-using System.Text.Json;
-using System.Text.Json.Serialization;
 using Bellhop.Infrastructure.Auth;
-using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Http;
 using Bellhop.Infrastructure.Http.Resources;
 using Carter;
-using Dapper;
 using MediatR;
-using Npgsql;
 
 namespace Bellhop.Features.Jobs;
 
@@ -23,7 +17,7 @@ public static class GetJob
                 .RequirePermission(Permissions.JobsRead)
                 .WithName(nameof(GetJob))
                 .WithTags("Jobs")
-                .Produces<Response>();
+                .Produces<JobView>();
 
         /// <summary>Get a job</summary>
         public static async Task<IResult> Get(Guid id, IMediator mediator, CancellationToken cancellationToken)
@@ -33,114 +27,14 @@ public static class GetJob
         }
     }
 
-    public sealed record Query(Guid Id) : IRequest<Result<Response>>;
+    public sealed record Query(Guid Id) : IRequest<Result<JobView>>;
 
-    /// <param name="State"><c>waiting ready running succeeded failed canceled expired</c>.</param>
-    /// <param name="Attempt">The number of the last attempt begun; 0 before the first.</param>
-    /// <param name="RunAt">When it is or was due.</param>
-    /// <param name="ClaimedAt">When the last attempt began.</param>
-    public sealed record Response(
-        Guid Id,
-        [property: MaxLength(100)] string Queue,
-        [property: MaxLength(100)] string Kind,
-        [property: WordOf(typeof(JobState))] string State,
-        short Attempt,
-        short MaxAttempts,
-        [property: Range(1, 4)] short Priority,
-        DateTime CreatedAt,
-        DateTime RunAt,
-        DateTime? ClaimedAt,
-        DateTime? FinishedAt,
-        [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull), AnyObject] JsonElement? Args,
-        [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] JsonElement? Result,
-        [property: AnyObject] JsonElement? Error,
-        [property: MaxLength(1_000)] IReadOnlyList<JobAttempt> Attempts
-    ) : IExampled<Response>
+    internal sealed class Handler(JobViews jobs) : IRequestHandler<Query, Result<JobView>>
     {
-        public static Response Example =>
-            new(
-                Story.Job,
-                "default",
-                "log",
-                "succeeded",
-                1,
-                20,
-                3,
-                Story.After(12),
-                Story.After(12),
-                Story.After(14),
-                Story.After(15),
-                Story.Json("""{"message":"ticket 7 about order 1042"}"""),
-                Story.Json("null"),
-                null,
-                []
-            );
-    }
-
-    internal sealed class Handler(NpgsqlDataSource database, Caller caller) : IRequestHandler<Query, Result<Response>>
-    {
-        public async Task<Result<Response>> Handle(Query request, CancellationToken cancellationToken)
+        public async Task<Result<JobView>> Handle(Query request, CancellationToken cancellationToken)
         {
-            await using var connection = await database.OpenConnectionAsync(cancellationToken);
-            await using var snapshot = await connection.BeginSnapshotAsync(cancellationToken);
-            var key = new { caller.ProjectId, request.Id };
-            var job = await connection.QuerySingleOrDefaultAsync<JobRow>(Sql.Find.With(key, cancellationToken));
-            if (job is null)
-            {
-                return Problems.NotFound.Because("There is no such job in this project.");
-            }
-
-            var attempts = await connection.QueryAsync<JobAttemptRow>(Sql.ListAttempts.With(key, cancellationToken));
-            return ToResponse(job, [.. attempts.Select(attempt => attempt.ToAttempt())]);
+            var job = await jobs.FindAsync(request.Id, cancellationToken);
+            return job is null ? JobProblems.NoJob : job;
         }
-
-        private Response ToResponse(JobRow job, IReadOnlyList<JobAttempt> attempts)
-        {
-            var showsData = caller.May(Permissions.DataRead);
-            return new Response(
-                job.Id,
-                job.Queue,
-                job.Kind,
-                JobState.Of(job.State, job.Outcome),
-                job.Attempt,
-                job.MaxAttempts,
-                job.Priority,
-                job.CreatedAt,
-                job.RunAt,
-                job.ClaimedAt,
-                job.FinishedAt,
-                showsData ? StoredJson.Read(job.Args) : null,
-                showsData ? StoredJson.Read(job.Result) : null,
-                StoredJson.Read(job.Error),
-                attempts
-            );
-        }
-    }
-
-    private static class Sql
-    {
-        // a job is in one of the two tables in every snapshot; the bound spares the history's days before it was made
-        public const string Find = """
-            SELECT j.id, q.name AS queue, j.kind, j.state, NULL::smallint AS outcome, j.attempt, j.max_attempts, j.priority,
-                id_time(j.id) AS created_at, j.run_at, j.claimed_at, NULL::timestamptz AS finished_at, j.args, NULL::json AS result,
-                NULL::json AS error
-            FROM jobs j
-            JOIN queues q ON q.project_id = j.project_id AND q.queue_id = j.queue_id
-            WHERE j.project_id = @ProjectId AND j.id = @Id
-            UNION ALL
-            SELECT h.id, q.name, h.kind, NULL, h.outcome, h.attempt, h.max_attempts, h.priority, id_time(h.id), h.run_at,
-                h.claimed_at, h.finished_at, h.args, h.result, h.error
-            FROM job_history h
-            JOIN queues q ON q.project_id = h.project_id AND q.queue_id = h.queue_id
-            WHERE h.project_id = @ProjectId AND h.id = @Id AND h.finished_at >= id_time(@Id) - interval '1 minute'
-            """;
-
-        public const string ListAttempts = """
-            SELECT attempt, outcome, started_at, at, error
-            FROM job_attempts
-            WHERE project_id = @ProjectId AND job_id = @Id AND at >= id_time(@Id) - interval '1 minute'
-            ORDER BY at, claim_no
-            LIMIT 1000
-            """;
     }
 }

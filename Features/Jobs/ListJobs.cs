@@ -149,23 +149,9 @@ public static class ListJobs
     {
         // every branch reads its own index in order and stops at the limit
         public const string All =
-            "("
-            + Open
-            + ListOrder.NewestFirst
-            + ")\nUNION ALL\n("
-            + Ended
-            + ListOrder.NewestFirst
-            + ")"
-            + ListOrder.NewestFirst;
+            $"({Open}{ListOrder.NewestFirst})\nUNION ALL\n({Ended}{ListOrder.NewestFirst}){ListOrder.NewestFirst}";
         public const string AllFromOldest =
-            "("
-            + Open
-            + ListOrder.OldestFirst
-            + ")\nUNION ALL\n("
-            + Ended
-            + ListOrder.OldestFirst
-            + ")"
-            + ListOrder.OldestFirst;
+            $"({Open}{ListOrder.OldestFirst})\nUNION ALL\n({Ended}{ListOrder.OldestFirst}){ListOrder.OldestFirst}";
         public const string Waiting = Open + " AND j.state = 0" + ListOrder.NewestFirst;
         public const string WaitingFromOldest = Open + " AND j.state = 0" + ListOrder.OldestFirst;
         public const string Ready = Open + " AND j.state = 1" + ListOrder.NewestFirst;

@@ -17,6 +17,10 @@ internal static class Registration
         services.AddSingleton<QueueSignals>();
         services.AddSingleton<JobKinds>();
         services.AddSingleton<ExpiredLeases>();
+        services.AddSingleton<JobWatch>();
+        services.AddSingleton<JobRules>();
+        services.AddScoped<JobViews>();
+        services.AddScoped<EnqueuedJobs>();
         return services.Scan(scan =>
             scan.FromAssemblyOf<Program>()
                 .AddClasses(classes => classes.AssignableTo<JobConsumer>(), publicOnly: false)

@@ -41,8 +41,10 @@ public sealed class SourceCache(NpgsqlDataSource database, SecretBox box, TimePr
     /// <summary>Lets the next request see what was just saved.</summary>
     internal void Forget(string inboundPath) => _found.TryRemove(inboundPath[InboundPrefix.Length..], out _);
 
+    internal static readonly SealedColumn Sealed = new("sources", "secrets", Sql.TakeSealed, Sql.PutSealed);
+
     /// <summary>Where the secrets of a source are sealed to.</summary>
-    internal static AssociatedData PlaceOf(Guid projectId, Guid id) => new(projectId, "sources", "secrets", $"{id}");
+    internal static AssociatedData PlaceOf(Guid projectId, Guid id) => Sealed.At(projectId, $"{id}");
 
     private async Task<Source?> ReadAsync(string token, CancellationToken cancellationToken)
     {
@@ -79,10 +81,9 @@ public sealed class SourceCache(NpgsqlDataSource database, SecretBox box, TimePr
 
         private byte[] KeyOf(WebhookScheme scheme, SecretBox box, string secret)
         {
-            var opened = box.Open(secret, PlaceOf(ProjectId, Id));
-            return opened.TryGetText(out var text) && scheme.KeyOf(text) is { } key
-                ? key
-                : throw new InvalidOperationException($"The secret of the source {Id} does not open: {opened}.");
+            var text = box.OpenText(secret, PlaceOf(ProjectId, Id));
+            return scheme.KeyOf(text)
+                ?? throw new InvalidOperationException($"The secret of the source {Id} is none of its scheme.");
         }
     }
 
@@ -91,5 +92,18 @@ public sealed class SourceCache(NpgsqlDataSource database, SecretBox box, TimePr
         // before the project is known
         public const string Find =
             "SELECT project_id, id, name, scheme, secrets FROM sources WHERE token = @Token AND deleted_at IS NULL";
+
+        public const string TakeSealed = """
+            SELECT project_id, id::text AS id, secrets AS sealed
+            FROM sources
+            WHERE (project_id, id) > (@AfterProject, @AfterId::uuid)
+                AND EXISTS (SELECT FROM unnest(secrets) AS secret WHERE split_part(secret, '.', 2) <> @Kid)
+            ORDER BY project_id, id
+            LIMIT @Take
+            """;
+
+        public const string PutSealed = """
+            UPDATE sources SET secrets = @After WHERE project_id = @ProjectId AND id = @Id::uuid AND secrets = @Before
+            """;
     }
 }

@@ -12,6 +12,8 @@ internal static class EndpointSecret
     private const string Prefix = "whsec_";
     private const int KeyBytes = 32;
 
+    public static readonly SealedColumn Sealed = new("webhook_endpoints", "secrets", Sql.TakeSealed, Sql.PutSealed);
+
     public static string Generate() => Prefix + Convert.ToBase64String(RandomNumberGenerator.GetBytes(KeyBytes));
 
     /// <summary>The key, or null: the prefix is missing, the rest is not base64, or not 24 to 64 bytes.</summary>
@@ -29,15 +31,28 @@ internal static class EndpointSecret
     }
 
     /// <summary>Where the secrets of an endpoint are sealed to.</summary>
-    public static AssociatedData PlaceOf(Guid projectId, Guid id) =>
-        new(projectId, "webhook_endpoints", "secrets", $"{id}");
+    public static AssociatedData PlaceOf(Guid projectId, Guid id) => Sealed.At(projectId, $"{id}");
 
     /// <summary>The key of a sealed secret. One that does not open is a fault of the installation.</summary>
     public static byte[] Open(SecretBox box, string sealedSecret, Guid projectId, Guid id)
     {
-        var opened = box.Open(sealedSecret, PlaceOf(projectId, id));
-        return opened.TryGetText(out var secret) && KeyOf(secret) is { } key
-            ? key
-            : throw new InvalidOperationException($"The secret of webhook endpoint {id} does not open: {opened}.");
+        var secret = box.OpenText(sealedSecret, PlaceOf(projectId, id));
+        return KeyOf(secret) ?? throw new InvalidOperationException($"The secret of webhook endpoint {id} is no key.");
+    }
+
+    private static class Sql
+    {
+        public const string TakeSealed = """
+            SELECT project_id, id::text AS id, secrets AS sealed
+            FROM webhook_endpoints
+            WHERE (project_id, id) > (@AfterProject, @AfterId::uuid)
+                AND EXISTS (SELECT FROM unnest(secrets) AS secret WHERE split_part(secret, '.', 2) <> @Kid)
+            ORDER BY project_id, id
+            LIMIT @Take
+            """;
+
+        public const string PutSealed = """
+            UPDATE webhook_endpoints SET secrets = @After WHERE project_id = @ProjectId AND id = @Id::uuid AND secrets = @Before
+            """;
     }
 }

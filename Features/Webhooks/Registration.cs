@@ -7,6 +7,7 @@ internal static class Registration
 {
     public static IServiceCollection AddWebhooks(this IServiceCollection services)
     {
+        services.AddSingleton(EndpointSecret.Sealed);
         services.AddDocumentTag(
             "Webhooks",
             "URLs that signed webhooks go out to, and each delivery with its attempts."

@@ -19,6 +19,12 @@ public static class Permissions
     public const string WebhooksRead = "webhooks:read";
     public const string WebhooksWrite = "webhooks:write";
     public const string WebhooksOperate = "webhooks:operate";
+    public const string ConnectionsRead = "connections:read";
+    public const string ConnectionsWrite = "connections:write";
+    public const string ConnectionsOperate = "connections:operate";
+
+    /// <summary>The names of secrets and who uses them; nobody reads a value.</summary>
+    public const string SecretsRead = "secrets:read";
     public const string SecretsWrite = "secrets:write";
     public const string MembersManage = "members:manage";
     public const string AuditRead = "audit:read";

@@ -55,9 +55,18 @@ public sealed class CliSession(ParseResult parsed, Composition composition)
     /// <summary>Sends a request to its handler on the configured database and prints what came of it.</summary>
     /// <param name="describe">The result as a person reads it; <c>--json</c> prints the whole instead.</param>
     /// <returns>The exit code.</returns>
+    public Task<int> SendAsync<TResponse>(
+        IRequest<Result<TResponse>> request,
+        Func<TResponse, string> describe,
+        CancellationToken cancellationToken
+    ) => SendAsync(request, describe, _ => ExitCodes.Done, cancellationToken);
+
+    /// <inheritdoc cref="SendAsync{TResponse}(IRequest{Result{TResponse}}, Func{TResponse, string}, CancellationToken)"/>
+    /// <param name="exitCodeOf">Where an answer may be a bad one.</param>
     public async Task<int> SendAsync<TResponse>(
         IRequest<Result<TResponse>> request,
         Func<TResponse, string> describe,
+        Func<TResponse, int> exitCodeOf,
         CancellationToken cancellationToken
     )
     {
@@ -74,7 +83,7 @@ public sealed class CliSession(ParseResult parsed, Composition composition)
 
         var identity = Identity.Internal(project, $"cli:{Environment.UserName}");
         scope.ServiceProvider.GetRequiredService<Caller>().Become(identity);
-        return await SendAsync(scope.ServiceProvider, request, describe, _ => ExitCodes.Done, cancellationToken);
+        return await SendAsync(scope.ServiceProvider, request, describe, exitCodeOf, cancellationToken);
     }
 
     /// <summary>Sends a request whose handler needs neither database nor settings that are right.</summary>

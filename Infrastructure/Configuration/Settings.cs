@@ -1,4 +1,5 @@
 using System.Net;
+using Npgsql;
 
 namespace Bellhop.Infrastructure.Configuration;
 
@@ -52,5 +53,35 @@ public sealed record Settings
 
     public bool IsEmbedded => ConnectionString.Length == 0;
 
+    /// <summary>The servers that the connection strings name; none where they are reached by a socket in the file system.</summary>
+    public IReadOnlyList<string> DatabaseHosts =>
+        [
+            .. new[] { ConnectionString, MigrationsConnectionString }
+                .SelectMany(Hosts)
+                .Distinct(StringComparer.OrdinalIgnoreCase),
+        ];
+
     public bool HasRole(string role) => Roles.Contains(role, StringComparer.Ordinal);
+
+    // a string that does not parse is told when the storage is opened
+    private static IEnumerable<string> Hosts(string? connectionString)
+    {
+        try
+        {
+            return (new NpgsqlConnectionStringBuilder(connectionString).Host ?? "")
+                .Split(',', StringSplitOptions.TrimEntries)
+                .Select(WithoutPort)
+                .Where(host => host.Length > 0 && !Path.IsPathRooted(host));
+        }
+        catch (ArgumentException)
+        {
+            return [];
+        }
+    }
+
+    // name:port, [address]:port, or an IPv6 address alone
+    private static string WithoutPort(string host) =>
+        host.StartsWith('[') ? host[1..].Split(']')[0]
+        : host.Count(':'.Equals) == 1 ? host.Split(':')[0]
+        : host;
 }

@@ -174,6 +174,7 @@ public sealed class Storage : IAsyncDisposable
         {
             var fault = keyRing.Find(key.Kid) switch
             {
+                null when key.IsRetired => null, // no row needed it any more
                 null => "lacks the key",
                 var found when !found.CheckValue.AsSpan().SequenceEqual(key.CheckValue) => "holds another key as",
                 _ => null,
@@ -199,6 +200,7 @@ public sealed class Storage : IAsyncDisposable
                 cancellationToken
             )
         );
+        await connection.ExecuteAsync(Sql.UseKey.With(new { Kid = keyRing.Active.Id }, cancellationToken));
         return keyRing;
     }
 
@@ -231,13 +233,15 @@ public sealed class Storage : IAsyncDisposable
 
     private static string Innermost(Exception exception) => exception.GetBaseException().Message.TrimEnd('.');
 
-    private sealed record KnownKey(string Kid, byte[] CheckValue);
+    private sealed record KnownKey(string Kid, byte[] CheckValue, bool IsRetired);
 
     private static class Sql
     {
         public const string MakePartitions = "SELECT make_partitions(((now() AT TIME ZONE 'UTC')::date + 7))";
 
-        public const string KnownKeys = "SELECT kid, check_value AS checkvalue FROM key_ring_ids ORDER BY kid";
+        public const string KnownKeys = """
+            SELECT kid, check_value AS checkvalue, retired_at IS NOT NULL AS isretired FROM key_ring_ids ORDER BY kid
+            """;
 
         public const string AddKeys = """
             INSERT INTO key_ring_ids (kid, check_value)
@@ -245,6 +249,10 @@ public sealed class Storage : IAsyncDisposable
             FROM unnest(@Kids::text[], @CheckValues::bytea[]) AS added(kid, check_value)
             ON CONFLICT (kid) DO NOTHING
             """;
+
+        // a ring that was turned back: rows need the key again
+        public const string UseKey =
+            "UPDATE key_ring_ids SET retired_at = NULL WHERE kid = @Kid AND retired_at IS NOT NULL";
 
         public const string CurrentRole = "SELECT current_user::text";
     }

@@ -1,4 +1,5 @@
 using Bellhop.Infrastructure.Http;
+using Bellhop.Infrastructure.Http.Idempotency;
 using Bellhop.Infrastructure.Secrets;
 
 namespace Bellhop.Infrastructure.Database;
@@ -13,6 +14,7 @@ public static class StorageRegistration
             .AddSingleton(provider => provider.GetRequiredService<Storage>().Databases)
             .AddSingleton(provider => provider.GetRequiredService<Databases>().Main)
             .AddScoped<UnitOfWork>()
+            .AddSingleton(KeptAnswers.Sealed)
             .AddHostedService<ClusterWatch>()
             .AddNotifications()
             .AddSingleton(provider => provider.GetRequiredService<Storage>().KeyRing)

@@ -57,6 +57,7 @@ public static class Pipeline
         app.Use(Doors.UseAsync);
         app.UseAuthentication();
         app.UseAuthorization();
+        app.Use(PreferWait.UseAsync);
         app.Use(IdempotentRequests.UseAsync);
         return app;
     }

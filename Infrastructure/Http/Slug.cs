@@ -9,6 +9,9 @@ namespace Bellhop.Infrastructure.Http;
 /// <remarks>A name is never shaped like an id, so that a path may hold either (<see cref="NameOrId"/>).</remarks>
 public static partial class Slug
 {
+    /// <summary>The rule in words.</summary>
+    public const string Form =
+        "A name is 1 to 63 lower-case letters, digits and hyphens, no hyphen first or last, and not shaped like an id.";
     public const int MaxLength = 63;
 
     /// <summary>The shape, for the document. An id has it too.</summary>

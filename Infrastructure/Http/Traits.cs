@@ -20,7 +20,7 @@ public sealed class Traits(ApiDescription description, IServiceProvider services
     public bool IsList => Find<ListFilters>() is not null;
 
     /// <summary>It shows one resource, with an entity tag.</summary>
-    public bool ShowsResource => IsGet && !IsAnonymous && !IsList;
+    public bool ShowsResource => IsGet && !IsAnonymous && !IsList && !IsStream;
 
     /// <summary>It changes one resource, under a precondition.</summary>
     public bool ChangesResource => Find<ConditionalWrite>() is not null;
@@ -42,6 +42,9 @@ public sealed class Traits(ApiDescription description, IServiceProvider services
         Body?.RequestType is { } type && services.GetService(typeof(IValidator<>).MakeGenericType(type)) is not null;
 
     public bool HasPlace => description.RelativePath!.Contains('{', StringComparison.Ordinal);
+
+    private bool IsStream =>
+        All<IProducesResponseTypeMetadata>().Any(answer => answer.ContentTypes.Contains(EventStream.ContentType));
 
     private bool IsGet => description.HttpMethod == HttpMethods.Get;
 

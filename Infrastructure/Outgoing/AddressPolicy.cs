@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Text.RegularExpressions;
 
 namespace Bellhop.Infrastructure.Outgoing;
 
@@ -12,16 +13,20 @@ public readonly record struct UrlCheck(Uri? Url, string? ErrorCode);
 /// refused (the special-purpose registries of RFC 6890), and so is every IPv6 form that carries an IPv4 address
 /// (compatible, NAT64, 6to4, Teredo), since it may lead to a private one. An IPv4-mapped address is judged as the
 /// IPv4 address it is.</para>
-/// <para>An address in a network the operator allows may be reached by http or https on any port; any other permitted
-/// address only by https on port 443.</para>
-/// <para><see cref="CheckUrl"/> is for the moment a URL is saved and finds what the text alone shows. A name is
+/// <para>An address in a network the operator allows may be reached on any port and in plain text; any other permitted
+/// address only on the ports of the <see cref="Protocol"/>. The service's own servers, such as its database, are refused
+/// unless they lie in such a network.</para>
+/// <para><see cref="CheckUrl"/> and <see cref="CheckHost"/> are for the moment a target is saved and find what the text alone shows. A name is
 /// judged by <see cref="Permits"/> when its addresses are known, at each connect, which a changed DNS answer cannot
 /// outrun.</para>
 /// </remarks>
-public sealed class AddressPolicy(IEnumerable<IPNetwork> allowNetworks)
+public sealed partial class AddressPolicy(IEnumerable<IPNetwork> allowNetworks, IEnumerable<string>? ownHosts = null)
 {
     /// <summary>The longest URL, in characters.</summary>
     public const int MaxUrlLength = 2048;
+
+    /// <summary>The longest host name, in characters (RFC 1035 2.3.4).</summary>
+    public const int MaxHostLength = 253;
 
     private static readonly IPNetwork[] BlockedV4 = Networks(
         "0.0.0.0/8",
@@ -52,18 +57,24 @@ public sealed class AddressPolicy(IEnumerable<IPNetwork> allowNetworks)
 
     private readonly IPNetwork[] _allowNetworks = [.. allowNetworks.Select(Canonical)];
 
+    /// <summary>Names and addresses of the servers that this service itself lives on.</summary>
+    public IReadOnlyList<string> OwnHosts { get; } =
+    [.. (ownHosts ?? []).Select(host => host.TrimEnd('.').ToLowerInvariant())];
+
     /// <summary>Whether this service may connect to the address at all.</summary>
     public bool Allows(IPAddress address) => IsOperators(address) || !IsBlocked(Canonical(address));
 
     /// <summary>
-    /// Whether a URL of this scheme and port may be opened when its host has these addresses. One address that is not
+    /// Whether this protocol may be spoken on this port to a host with these addresses. One address that is not
     /// permitted refuses them all, so that a name cannot mix a public address with a private one.
     /// </summary>
-    public bool Permits(string scheme, int port, IReadOnlyCollection<IPAddress> addresses) =>
+    public bool Permits(Protocol protocol, int port, IReadOnlyCollection<IPAddress> addresses) =>
         addresses.Count > 0
-        && addresses.All(address =>
-            IsOperators(address) || (scheme == Uri.UriSchemeHttps && port == 443 && Allows(address))
-        );
+        && addresses.All(address => IsOperators(address) || (protocol.Ports.Contains(port) && Allows(address)));
+
+    /// <summary>Whether all of them lie in networks the operator allows, where plain text may be spoken.</summary>
+    public bool IsOperators(IReadOnlyCollection<IPAddress> addresses) =>
+        addresses.Count > 0 && addresses.All(IsOperators);
 
     /// <summary>Parses a URL and says whether it may be saved as a target.</summary>
     public UrlCheck CheckUrl(string? url)
@@ -83,6 +94,20 @@ public sealed class AddressPolicy(IEnumerable<IPNetwork> allowNetworks)
 
         var error = SchemeError(parsed) ?? ShapeError(url, parsed) ?? TargetError(parsed);
         return error is null ? new UrlCheck(parsed, null) : new UrlCheck(null, error);
+    }
+
+    /// <summary>The code of why a host may not be saved as a target of this protocol, or null when it may.</summary>
+    public string? CheckHost(Protocol protocol, string? host, int port) =>
+        host is null || host.Length > MaxHostLength || !(HostName().IsMatch(host) || IsV6(host))
+            ? OutgoingErrors.HostInvalid
+        : port is < 1 or > ushort.MaxValue ? OutgoingErrors.PortNotAllowed
+        : TargetError(protocol, host, port, OutgoingErrors.PortNotAllowed);
+
+    /// <summary>Whether plain text is out of the question for the host, as far as its text shows.</summary>
+    public bool NeedsTls(string host)
+    {
+        var known = KnownAddresses(host.TrimEnd('.'));
+        return known.Length > 0 ? !known.Any(IsOperators) : _allowNetworks.Length == 0;
     }
 
     private static string? SchemeError(Uri url) =>
@@ -107,9 +132,17 @@ public sealed class AddressPolicy(IEnumerable<IPNetwork> allowNetworks)
         return rest.Contains('#') ? OutgoingErrors.UrlFragment : null;
     }
 
-    private string? TargetError(Uri url)
+    private string? TargetError(Uri url) =>
+        TargetError(Protocol.Of(url), url.IdnHost, url.Port, OutgoingErrors.UrlPortNotAllowed) is { } error
+            ? error == OutgoingErrors.UrlPortNotAllowed && url.Scheme != Uri.UriSchemeHttps
+                ? OutgoingErrors.UrlSchemeNotAllowed
+                : error
+            : null;
+
+    private string? TargetError(Protocol protocol, string host, int port, string portError)
     {
-        var known = KnownAddresses(url.IdnHost.TrimEnd('.'));
+        var name = host.TrimEnd('.').ToLowerInvariant();
+        var known = KnownAddresses(name);
         if (known.Length > 0 && known.Any(IsOperators))
         {
             return null;
@@ -127,9 +160,9 @@ public sealed class AddressPolicy(IEnumerable<IPNetwork> allowNetworks)
             return null;
         }
 
-        return url.Scheme != Uri.UriSchemeHttps ? OutgoingErrors.UrlSchemeNotAllowed
-            : url.Port != 443 ? OutgoingErrors.UrlPortNotAllowed
-            : null;
+        return OwnHosts.Contains(name) ? OutgoingErrors.AddressNotAllowed
+            : protocol.Ports.Contains(port) ? null
+            : portError;
     }
 
     // localhost and all below it is loopback everywhere (RFC 6761 6.3).
@@ -153,12 +186,25 @@ public sealed class AddressPolicy(IEnumerable<IPNetwork> allowNetworks)
             _ => true,
         };
 
-    private static IPAddress Canonical(IPAddress address) => address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address;
+    internal static IPAddress Canonical(IPAddress address) =>
+        address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address;
 
     private static IPNetwork Canonical(IPNetwork network) =>
         network.BaseAddress.IsIPv4MappedToIPv6 && network.PrefixLength >= 96
             ? new IPNetwork(network.BaseAddress.MapToIPv4(), network.PrefixLength - 96)
             : network;
+
+    private static bool IsV6(string host) =>
+        !host.Contains('%', StringComparison.Ordinal)
+        && IPAddress.TryParse(host, out var address)
+        && address.AddressFamily == AddressFamily.InterNetworkV6
+        && !host.StartsWith('[');
+
+    // what also covers every spelling of an IPv4 address
+    [GeneratedRegex(
+        @"^[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)*\.?\z"
+    )]
+    private static partial Regex HostName();
 
     private static IPNetwork[] Networks(params string[] networks) => [.. networks.Select(IPNetwork.Parse)];
 }

@@ -8,8 +8,8 @@ namespace Bellhop.Infrastructure.Outgoing;
 /// <remarks>
 /// <para>Connects only where <see cref="AddressPolicy"/> permits, decided on the resolved addresses at each connect.
 /// Redirects, proxies and cookies are never used, bodies never decompressed, HTTP/1.1 and 2 only.</para>
-/// <para>One deadline covers everything; at most 16 KiB of headers and 16 KiB of body are kept of a response, and
-/// the rest is not read: the connection is closed instead.</para>
+/// <para>One deadline covers everything; at most 16 KiB of headers and of the body what the request says are kept of a
+/// response, and the rest is not read: the connection is closed instead.</para>
 /// <para>Faults of the network and of the receiver are values. Only the caller's own token makes it throw.</para>
 /// </remarks>
 public sealed class OutgoingClient : IDisposable
@@ -17,49 +17,61 @@ public sealed class OutgoingClient : IDisposable
     /// <summary>The name of the activity source whose client spans tell each request's host, status and error.</summary>
     public const string ActivitySourceName = "Bellhop.Outgoing";
 
-    /// <summary>How much of a response's body is kept, in bytes.</summary>
-    public const int MaxBodyBytes = 16 * 1024;
-
     private const string UserAgent = "Bellhop";
 
     private static readonly ActivitySource Spans = new(ActivitySourceName);
 
     private readonly AddressPolicy _policy;
     private readonly TimeProvider _clock;
+    private readonly SocketsHttpHandler _handler;
     private readonly HttpMessageInvoker _invoker;
 
     public OutgoingClient(AddressPolicy policy, TimeProvider clock)
+        : this(policy, new Dialer(policy, clock), clock) { }
+
+    internal OutgoingClient(AddressPolicy policy, Dialer dialer, TimeProvider clock)
     {
         _policy = policy;
         _clock = clock;
-        _invoker = new HttpMessageInvoker(CreateHandler(new Dialer(policy, clock)));
+        _handler = CreateHandler(dialer);
+        _invoker = new HttpMessageInvoker(_handler, disposeHandler: false);
     }
 
     /// <summary>Sends one request and tells what came of it.</summary>
     public async Task<OutgoingResponse> SendAsync(OutgoingRequest request, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        var started = _clock.GetTimestamp();
+        var phases = new PhaseClock(_clock);
         var (url, error) = _policy.CheckUrl(request.Url);
         using var span = Spans.StartActivity(request.Method.Method, ActivityKind.Client);
         using var message = new HttpRequestMessage(request.Method, url);
         error ??= Fill(message, request);
 
         var response = error is null
-            ? await ExchangeAsync(message, request.Timeout, cancellationToken)
+            ? await ExchangeAsync(message, request, phases, cancellationToken)
             : new OutgoingResponse { ErrorCode = error };
 
         Describe(span, request, url, response);
-        return response with { Duration = _clock.GetElapsedTime(started) };
+        return response with { Phases = phases.Stop() };
     }
 
-    public void Dispose() => _invoker.Dispose();
+    /// <summary>For a library that makes requests of its own: the same checks, redirects and proxies refused as ever.</summary>
+    /// <remarks>Bodies are not capped. What may not be sent is an <see cref="HttpRequestException"/>.</remarks>
+    public HttpClient ForLibrary(TimeSpan timeout) => new(new Gate(_policy, _handler)) { Timeout = timeout };
+
+    public void Dispose()
+    {
+        _invoker.Dispose();
+        _handler.Dispose();
+    }
 
     private static SocketsHttpHandler CreateHandler(Dialer dialer) =>
         new()
         {
             ConnectCallback = dialer.ConnectAsync,
-            ConnectTimeout = TimeSpan.FromSeconds(10),
+            ConnectTimeout = Dialer.ConnectTimeout,
+            SslOptions = { CertificateChainPolicy = PeerTrust.NewPolicy() },
+            PlaintextStreamFilter = MarkSecured,
             AllowAutoRedirect = false,
             UseProxy = false,
             UseCookies = false,
@@ -75,6 +87,20 @@ public sealed class OutgoingClient : IDisposable
             // Null keeps the framework and its instrumentation from adding trace and baggage headers to each request.
             ActivityHeadersPropagator = null,
         };
+
+    // Called when a connection is ready to carry requests; with TLS, after its handshake.
+    private static ValueTask<Stream> MarkSecured(
+        SocketsHttpPlaintextStreamFilterContext context,
+        CancellationToken cancellationToken
+    )
+    {
+        if (context.InitialRequestMessage.RequestUri!.Scheme == Uri.UriSchemeHttps)
+        {
+            PhaseClock.Of(context.InitialRequestMessage)?.Secured();
+        }
+
+        return ValueTask.FromResult(context.PlaintextStream);
+    }
 
     private static string? Fill(HttpRequestMessage message, OutgoingRequest request)
     {
@@ -117,17 +143,20 @@ public sealed class OutgoingClient : IDisposable
 
     private async Task<OutgoingResponse> ExchangeAsync(
         HttpRequestMessage message,
-        TimeSpan timeout,
+        OutgoingRequest request,
+        PhaseClock phases,
         CancellationToken cancellationToken
     )
     {
-        using var deadline = new CancellationTokenSource(timeout, _clock);
+        phases.RideOn(message);
+        using var deadline = new CancellationTokenSource(request.Timeout, _clock);
         using var linked = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
         var result = new OutgoingResponse();
-        var body = new CappedBody(MaxBodyBytes);
+        var body = new CappedBody(request.MaxBodyBytes);
         try
         {
             using var response = await _invoker.SendAsync(message, linked.Token);
+            phases.FirstByte();
             result = Received(response);
             await body.ReadAsync(response.Content, linked.Token);
         }
@@ -137,7 +166,7 @@ public sealed class OutgoingClient : IDisposable
             cancellationToken.ThrowIfCancellationRequested();
             var error =
                 deadline.IsCancellationRequested ? OutgoingErrors.Timeout
-                : result.Status is null ? CodeOf(exception)
+                : result.Status is null ? OutgoingErrors.Of(exception)
                 : OutgoingErrors.BodyReadFailed;
             result = result with { ErrorCode = result.ErrorCode ?? error };
         }
@@ -177,34 +206,6 @@ public sealed class OutgoingClient : IDisposable
         return (int)Math.Clamp(Math.Ceiling(wait.TotalSeconds), 0, int.MaxValue);
     }
 
-    private static string CodeOf(Exception exception)
-    {
-        for (var cause = exception; cause is not null; cause = cause.InnerException)
-        {
-            if (cause is DialException dial)
-            {
-                return dial.Code;
-            }
-        }
-
-        // Neither the caller's token nor the deadline: the handler's own limit on connecting.
-        if (exception is OperationCanceledException)
-        {
-            return OutgoingErrors.ConnectTimeout;
-        }
-
-        return (exception as HttpRequestException)?.HttpRequestError switch
-        {
-            HttpRequestError.ConnectionError => OutgoingErrors.ConnectFailed,
-            HttpRequestError.SecureConnectionError => OutgoingErrors.TlsFailed,
-            HttpRequestError.InvalidResponse
-            or HttpRequestError.HttpProtocolError
-            or HttpRequestError.VersionNegotiationError
-            or HttpRequestError.ConfigurationLimitExceeded => OutgoingErrors.ResponseInvalid,
-            _ => OutgoingErrors.ConnectionLost,
-        };
-    }
-
     // The host and nothing more of the URL: paths and queries of webhooks are credentials.
     private static void Describe(Activity? span, OutgoingRequest request, Uri? url, OutgoingResponse response)
     {
@@ -214,5 +215,25 @@ public sealed class OutgoingClient : IDisposable
             .SetTag("http.response.status_code", response.Status)
             .SetTag("error.type", response.ErrorCode)
             .SetStatus(response.IsSuccessStatus ? ActivityStatusCode.Unset : ActivityStatusCode.Error);
+    }
+
+    /// <summary>Looks at each URL before the shared handler gets it, as <see cref="SendAsync"/> does.</summary>
+    private sealed class Gate(AddressPolicy policy, SocketsHttpHandler handler) : HttpMessageHandler
+    {
+        private readonly HttpMessageInvoker _invoker = new(handler, disposeHandler: false);
+
+        protected override Task<HttpResponseMessage> SendAsync(
+            HttpRequestMessage request,
+            CancellationToken cancellationToken
+        ) =>
+            policy.CheckUrl(request.RequestUri?.OriginalString).ErrorCode is { } error
+                ? throw new HttpRequestException(error, new DialException(error))
+                : _invoker.SendAsync(request, cancellationToken);
+
+        protected override void Dispose(bool disposing)
+        {
+            _invoker.Dispose();
+            base.Dispose(disposing);
+        }
     }
 }

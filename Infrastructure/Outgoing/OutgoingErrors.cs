@@ -24,6 +24,12 @@ public static class OutgoingErrors
     /// <summary>Only port 443, unless the address lies in a network the operator allows.</summary>
     public const string UrlPortNotAllowed = "url_port_not_allowed";
 
+    /// <summary>The host is neither a name (RFC 1123) nor an address without brackets and zone.</summary>
+    public const string HostInvalid = "host_invalid";
+
+    /// <summary>Only the protocol's own ports, unless the address lies in a network the operator allows.</summary>
+    public const string PortNotAllowed = "port_not_allowed";
+
     /// <summary>The header's name is not an RFC 9110 token of at most 128 characters.</summary>
     public const string HeaderNameInvalid = "header_name_invalid";
 
@@ -62,4 +68,33 @@ public static class OutgoingErrors
 
     /// <summary>The answer was a 3xx; redirects are never followed.</summary>
     public const string RedirectNotFollowed = "redirect_not_followed";
+
+    /// <summary>The code of what the HTTP stack threw before a response's headers had arrived.</summary>
+    internal static string Of(Exception exception)
+    {
+        for (var cause = exception; cause is not null; cause = cause.InnerException)
+        {
+            if (cause is DialException dial)
+            {
+                return dial.Code;
+            }
+        }
+
+        // Neither the caller's token nor the deadline: the handler's own limit on connecting.
+        if (exception is OperationCanceledException)
+        {
+            return ConnectTimeout;
+        }
+
+        return (exception as HttpRequestException)?.HttpRequestError switch
+        {
+            HttpRequestError.ConnectionError => ConnectFailed,
+            HttpRequestError.SecureConnectionError => TlsFailed,
+            HttpRequestError.InvalidResponse
+            or HttpRequestError.HttpProtocolError
+            or HttpRequestError.VersionNegotiationError
+            or HttpRequestError.ConfigurationLimitExceeded => ResponseInvalid,
+            _ => ConnectionLost,
+        };
+    }
 }

@@ -5,6 +5,9 @@ namespace Bellhop.Infrastructure.Outgoing;
 /// <param name="Url">An absolute URL that <see cref="AddressPolicy.CheckUrl"/> accepts.</param>
 public sealed record OutgoingRequest(HttpMethod Method, string Url)
 {
+    /// <summary>No request may keep more of a response's body, in bytes.</summary>
+    public const int MostBodyBytes = 1024 * 1024;
+
     /// <summary>
     /// Headers in the order given; each must pass <see cref="OutgoingHeaders.Check"/>. A name may occur twice.
     /// </summary>
@@ -15,6 +18,18 @@ public sealed record OutgoingRequest(HttpMethod Method, string Url)
 
     /// <summary>The one deadline over resolving, connecting, sending, headers and the kept part of the body.</summary>
     public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(15);
+
+    /// <summary>How much of the response's body is kept, in bytes; 16 KiB where nothing is said, at most 1 MiB.</summary>
+    public int MaxBodyBytes
+    {
+        get;
+        init
+        {
+            ArgumentOutOfRangeException.ThrowIfNegative(value);
+            ArgumentOutOfRangeException.ThrowIfGreaterThan(value, MostBodyBytes);
+            field = value;
+        }
+    } = 16 * 1024;
 
     /// <summary>
     /// Sends the W3C <c>traceparent</c> of the running trace. Off by default: a stranger has no use for our trace ids.

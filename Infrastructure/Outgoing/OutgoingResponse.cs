@@ -20,14 +20,17 @@ public sealed record OutgoingResponse
     /// <summary>Seconds to wait as the receiver asks by Retry-After (a date is counted from now), never negative.</summary>
     public int? RetryAfterSeconds { get; init; }
 
-    /// <summary>The first 16 KiB of the body as sent, never decompressed; what arrived before a failure is kept.</summary>
+    /// <summary>The body as sent, up to what the request keeps, never decompressed; what arrived before a failure is kept.</summary>
     public byte[] Body { get; init; } = [];
 
     /// <summary>Whether the body was longer than what is kept. The rest is not read; the connection is closed.</summary>
     public bool BodyTruncated { get; init; }
 
+    /// <summary>Where the time went.</summary>
+    public OutgoingPhases Phases { get; init; } = new(null, null, null, null, 0);
+
     /// <summary>From the call to its end.</summary>
-    public TimeSpan Duration { get; init; }
+    public TimeSpan Duration => TimeSpan.FromSeconds(Phases.TotalSeconds);
 
     /// <summary>Whether the status is 200 to 299.</summary>
     public bool IsSuccessStatus => Status is >= 200 and <= 299;

@@ -90,6 +90,30 @@ public sealed class KeyRing
         return Load(path);
     }
 
+    /// <summary>Puts a new random key in front of the ring, where it seals from the next start of each process on.</summary>
+    /// <remarks>
+    /// The file is replaced as a whole, with mode 0600 and on disk before this returns; older keys keep their lines. Of two that
+    /// add at once one is refused.
+    /// </remarks>
+    /// <returns>The id of the new key.</returns>
+    /// <exception cref="KeyRingException">There is no sound key ring, or it cannot be replaced.</exception>
+    public static string AddKey(string path)
+    {
+        Load(path);
+        var draft = $"{path}.new";
+        try
+        {
+            var id = WriteNewKey(draft, File.ReadAllText(path));
+            File.Move(draft, path, overwrite: true);
+            Flush(Path.GetDirectoryName(Path.GetFullPath(path))!);
+            return id;
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new KeyRingException(path, $"it cannot be replaced through {draft}", exception);
+        }
+    }
+
     /// <summary>The ids of the keys; never a key.</summary>
     public override string ToString() => $"key ring {string.Join(", ", Keys)}";
 
@@ -101,7 +125,7 @@ public sealed class KeyRing
         try
         {
             Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
-            WriteNewKey(draft);
+            WriteNewKey(draft, "");
             if (Link(draft, path) != 0 && !File.Exists(path))
             {
                 throw new IOException(Marshal.GetLastPInvokeErrorMessage());
@@ -119,7 +143,7 @@ public sealed class KeyRing
         }
     }
 
-    private static void WriteNewKey(string path)
+    private static string WriteNewKey(string path, string older)
     {
         var options = new FileStreamOptions
         {
@@ -134,8 +158,9 @@ public sealed class KeyRing
 
         var key = RandomNumberGenerator.GetBytes(RingKey.SizeBytes);
         using var file = new FileStream(path, options);
-        file.Write(Encoding.ASCII.GetBytes($"{RingKey.IdOf(key)}:{Convert.ToBase64String(key)}\n"));
+        file.Write(Encoding.UTF8.GetBytes($"{RingKey.IdOf(key)}:{Convert.ToBase64String(key)}\n{older}"));
         file.Flush(flushToDisk: true);
+        return RingKey.IdOf(key);
     }
 
     private static KeyRing Parse(string path, string text)

@@ -12,6 +12,8 @@ namespace Bellhop.Infrastructure.Secrets;
 /// <param name="Id">The row's own key as text; the last part, so it may hold any character.</param>
 public readonly record struct AssociatedData(Guid ProjectId, string Table, string Column, string Id)
 {
+    public override string ToString() => $"{Table}.{Column} of {Id}";
+
     internal byte[] ToBytes() =>
         Table.Contains('|', StringComparison.Ordinal) || Column.Contains('|', StringComparison.Ordinal)
             ? throw new InvalidOperationException("A '|' in a table's or column's name makes two places look the same.")
@@ -120,6 +122,14 @@ public sealed class SecretBox(KeyRing ring)
         }
     }
 
+    /// <summary>Opens text that must open: this service sealed it, and whoever reads it cannot go on without.</summary>
+    /// <exception cref="SealedValueException">It does not; the message names the row and the reason.</exception>
+    public string OpenText(string sealedText, AssociatedData place)
+    {
+        var opened = Open(sealedText, place);
+        return opened.TryGetText(out var text) ? text : throw new SealedValueException(place, opened.Failure!.Value);
+    }
+
     /// <summary>The id of the key that sealed the text, or null when it is not a sealed value.</summary>
     public static string? KeyIdOf(string sealedText) => sealedText.Split('.') is [Version, var kid, _, _] ? kid : null;
 
@@ -142,4 +152,19 @@ public sealed class SecretBox(KeyRing ring)
             return false;
         }
     }
+}
+
+/// <summary>A stored value does not open: a fault of the installation, or somebody changed the row. Names the row, never a value.</summary>
+public sealed class SealedValueException(AssociatedData place, OpenFailure failure)
+    : Exception(
+        $"The sealed value {place} does not open: "
+            + failure switch
+            {
+                OpenFailure.UnknownKey => "the key that sealed it is not in the key ring.",
+                OpenFailure.Tampered => "it was changed, or belongs to another row.",
+                _ => "it is not a sealed value.",
+            }
+    )
+{
+    public OpenFailure Failure { get; } = failure;
 }

@@ -119,6 +119,7 @@ public sealed class BenchHost : IAsyncDisposable
     public async Task ExecuteAsync(string sql)
     {
         await using var command = Database.CreateCommand(sql);
+        command.CommandTimeout = 0;
         await command.ExecuteNonQueryAsync();
     }
 

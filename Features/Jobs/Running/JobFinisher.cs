@@ -17,6 +17,7 @@ internal sealed partial class JobFinisher(
     HeldJobs held,
     JobKinds kinds,
     QueueSignals signals,
+    JobWatch watch,
     Databases databases,
     TimeProvider clock,
     ILogger<JobFinisher> logger
@@ -88,6 +89,7 @@ internal sealed partial class JobFinisher(
             {
                 held.Remove(ending.Held);
                 stored();
+                watch.Touch(ending.Job.ProjectId, ending.Job.Id);
             }
         }
     }

@@ -11,6 +11,8 @@ internal sealed record KeptAnswer(int Status, IReadOnlyDictionary<string, string
 /// <summary>The answers to requests with an <c>Idempotency-Key</c>, sealed, for a day at least.</summary>
 internal sealed class KeptAnswers(SecretBox box, Caller caller, TimeProvider clock)
 {
+    public static readonly SealedColumn Sealed = new("idempotency_keys", "answer", Sql.TakeSealed, Sql.PutSealed);
+
     /// <summary>Locks the key for the connection's transaction and looks for its answer: one round trip.</summary>
     /// <returns>Whether the key was free; and what it was used for, where it was.</returns>
     public async Task<(bool IsFree, byte[]? Request, string? Sealed)> LockAsync(
@@ -68,7 +70,7 @@ internal sealed class KeptAnswers(SecretBox box, Caller caller, TimeProvider clo
     }
 
     private AssociatedData PlaceOf(IdempotencyKey key) =>
-        new(caller.ProjectId, "idempotency_keys", "answer", Convert.ToHexStringLower(key.Sha256));
+        Sealed.At(caller.ProjectId, Convert.ToHexStringLower(key.Sha256));
 
     private static class Sql
     {
@@ -78,6 +80,20 @@ internal sealed class KeptAnswers(SecretBox box, Caller caller, TimeProvider clo
             SELECT request_sha256, answer
             FROM idempotency_keys
             WHERE project_id = @ProjectId AND key_sha256 = @KeySha256
+            """;
+
+        public const string TakeSealed = """
+            SELECT project_id, encode(key_sha256, 'hex') AS id, ARRAY[answer] AS sealed
+            FROM idempotency_keys
+            WHERE (project_id, key_sha256) > (@AfterProject, decode(@AfterId, 'hex')) AND split_part(answer, '.', 2) <> @Kid
+            ORDER BY project_id, key_sha256
+            LIMIT @Take
+            """;
+
+        public const string PutSealed = """
+            UPDATE idempotency_keys
+            SET answer = (@After::text[])[1]
+            WHERE project_id = @ProjectId AND key_sha256 = decode(@Id, 'hex') AND answer = (@Before::text[])[1]
             """;
 
         public const string Keep = """

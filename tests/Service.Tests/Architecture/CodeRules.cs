@@ -42,6 +42,14 @@ public sealed class CodeRules
         );
 
     [Fact]
+    public void What_is_sealed_has_a_column_that_rotation_visits() =>
+        AssertUsedOnlyBy(
+            ["Bellhop.Infrastructure.Secrets.AssociatedData::.ctor"],
+            "Bellhop.Infrastructure.Secrets.SealedColumn",
+            "Bellhop.Infrastructure.Secrets.AssociatedData"
+        );
+
+    [Fact]
     public void Migrations_are_numbered_once_and_without_gaps()
     {
         var files = Directory

@@ -129,7 +129,7 @@ public sealed partial class GoldenTests(ServiceFixture service)
         Golden.AssertMatches("schema.sql", Noise().Replace(schema, ""));
     }
 
-    private static string? PgDump() =>
+    internal static string? PgDump() =>
         new[]
         {
             Path.Combine(Checkout.State, "pgsql/usr/lib/postgresql/15/bin/pg_dump"),

@@ -1,4 +1,5 @@
 using System.Reflection;
+using Bellhop.Features.Jobs;
 using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Http.Idempotency;
 using Bellhop.Infrastructure.Http.Resources;
@@ -46,6 +47,7 @@ public sealed class SliceRules(ServiceFixture service)
 
     private static readonly Type[] Parts =
     [
+        typeof(EnqueuedJobs),
         .. Service
             .GetTypes()
             .Where(type =>

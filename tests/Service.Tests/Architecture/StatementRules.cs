@@ -15,6 +15,8 @@ public sealed partial class StatementRules(ServiceFixture service)
     /// <summary>Statements that touch project-owned tables across projects, each with its reason.</summary>
     private static readonly Dictionary<string, string> EngineWide = new(StringComparer.Ordinal)
     {
+        ["ConnectionSecret.TakeSealed"] = "rotation seals every project's secrets anew",
+        ["EndpointSecret.TakeSealed"] = "rotation seals every project's secrets anew",
         ["ExpireDeliveries.Expire"] = "a duty: eight days are eight days in every project",
         ["ExpiredLeases.Rescue"] = "whoever claims also rescues, for every project",
         ["FirstKey.HasKeys"] = "run at start, before anyone calls, on the project default",
@@ -24,8 +26,11 @@ public sealed partial class StatementRules(ServiceFixture service)
         ["KnownKeys.Find"] = "a key is looked up before its project is known",
         ["MeasureEndpoints.Count"] = "a gauge over all projects",
         ["MeasureQueues.Measure"] = "gauges name queues, never projects",
+        ["KeptAnswers.TakeSealed"] = "rotation seals every project's answers anew",
+        ["NamedSecrets.TakeSealed"] = "rotation seals every project's secrets anew",
         ["Projects.Create"] = "makes the project",
         ["SourceCache.Find"] = "a token is looked up before its project is known",
+        ["SourceCache.TakeSealed"] = "rotation seals every project's secrets anew",
         ["UnroutedEvents.Take"] = "the duty routes what any project left unrouted",
     };
 

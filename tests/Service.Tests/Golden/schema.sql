@@ -119,6 +119,21 @@ CREATE TABLE bellhop.automations (
     deleted_at timestamp with time zone,
     CONSTRAINT automations_state_check CHECK ((state = ANY (ARRAY['active'::text, 'disabled'::text])))
 );
+CREATE TABLE bellhop.connections (
+    project_id uuid NOT NULL,
+    id uuid NOT NULL,
+    name text NOT NULL,
+    kind text NOT NULL,
+    config json NOT NULL,
+    secret_name text,
+    secret text,
+    revision integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT connections_kind_check CHECK ((kind = ANY (ARRAY['http'::text, 'postgresql'::text, 'mysql'::text, 'smtp'::text, 's3'::text, 'llm'::text]))),
+    CONSTRAINT connections_one_secret CHECK (((secret_name IS NULL) OR (secret IS NULL)))
+);
+COMMENT ON COLUMN bellhop.connections.secret IS 'sealed';
 CREATE TABLE bellhop.deliveries (
     project_id uuid NOT NULL,
     id uuid NOT NULL,
@@ -223,6 +238,7 @@ CREATE TABLE bellhop.idempotency_keys (
     answer text NOT NULL,
     created_at timestamp with time zone NOT NULL
 );
+COMMENT ON COLUMN bellhop.idempotency_keys.answer IS 'sealed';
 CREATE TABLE bellhop.job_attempts (
     project_id uuid NOT NULL,
     job_id uuid NOT NULL,
@@ -327,7 +343,8 @@ ALTER TABLE bellhop.jobs ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
 CREATE TABLE bellhop.key_ring_ids (
     kid text NOT NULL,
     check_value bytea NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    retired_at timestamp with time zone
 );
 CREATE TABLE bellhop.partitioned_tables (
     name text NOT NULL,
@@ -440,6 +457,16 @@ CREATE SEQUENCE bellhop.schema_versions_schemaversionsid_seq
     NO MAXVALUE
     CACHE 1;
 ALTER SEQUENCE bellhop.schema_versions_schemaversionsid_seq OWNED BY bellhop.schema_versions.schemaversionsid;
+CREATE TABLE bellhop.secrets (
+    project_id uuid NOT NULL,
+    name text NOT NULL,
+    value text NOT NULL,
+    revision integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_used_at timestamp with time zone
+);
+COMMENT ON COLUMN bellhop.secrets.value IS 'sealed';
 CREATE TABLE bellhop.source_rejections (
     project_id uuid NOT NULL,
     id uuid NOT NULL,
@@ -477,6 +504,7 @@ CREATE TABLE bellhop.sources (
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     deleted_at timestamp with time zone
 );
+COMMENT ON COLUMN bellhop.sources.secrets IS 'sealed';
 CREATE TABLE bellhop.unrouted_events (
     project_id uuid NOT NULL,
     event_id uuid NOT NULL,
@@ -500,6 +528,7 @@ CREATE TABLE bellhop.webhook_endpoints (
     CONSTRAINT webhook_endpoints_concurrency_check CHECK (((concurrency >= 1) AND (concurrency <= 100))),
     CONSTRAINT webhook_endpoints_state_check CHECK ((state = ANY (ARRAY['active'::text, 'disabled'::text])))
 );
+COMMENT ON COLUMN bellhop.webhook_endpoints.secrets IS 'sealed';
 ALTER TABLE ONLY bellhop.deliveries ATTACH PARTITION bellhop.deliveries_default DEFAULT;
 ALTER TABLE ONLY bellhop.delivery_attempts ATTACH PARTITION bellhop.delivery_attempts_default DEFAULT;
 ALTER TABLE ONLY bellhop.events ATTACH PARTITION bellhop.events_default DEFAULT;
@@ -521,6 +550,10 @@ ALTER TABLE ONLY bellhop.automation_versions
     ADD CONSTRAINT automation_versions_pkey PRIMARY KEY (project_id, automation_id, version);
 ALTER TABLE ONLY bellhop.automations
     ADD CONSTRAINT automations_pkey PRIMARY KEY (project_id, id);
+ALTER TABLE ONLY bellhop.connections
+    ADD CONSTRAINT connections_name_taken UNIQUE (project_id, name);
+ALTER TABLE ONLY bellhop.connections
+    ADD CONSTRAINT connections_pkey PRIMARY KEY (project_id, id);
 ALTER TABLE ONLY bellhop.deliveries
     ADD CONSTRAINT deliveries_pkey PRIMARY KEY (project_id, id);
 ALTER TABLE ONLY bellhop.deliveries_default
@@ -571,6 +604,8 @@ ALTER TABLE ONLY bellhop.runs
     ADD CONSTRAINT runs_pkey PRIMARY KEY (project_id, id);
 ALTER TABLE ONLY bellhop.runs_default
     ADD CONSTRAINT runs_default_pkey PRIMARY KEY (project_id, id);
+ALTER TABLE ONLY bellhop.secrets
+    ADD CONSTRAINT secrets_pkey PRIMARY KEY (project_id, name);
 ALTER TABLE ONLY bellhop.source_rejections
     ADD CONSTRAINT source_rejections_pkey PRIMARY KEY (project_id, id);
 ALTER TABLE ONLY bellhop.source_rejections_default
@@ -585,6 +620,7 @@ ALTER TABLE ONLY bellhop.webhook_endpoints
     ADD CONSTRAINT webhook_endpoints_pkey PRIMARY KEY (project_id, id);
 CREATE INDEX automations_by_state ON bellhop.automations USING btree (project_id, state, id) WHERE (deleted_at IS NULL);
 CREATE UNIQUE INDEX automations_name_taken ON bellhop.automations USING btree (project_id, name) WHERE (deleted_at IS NULL);
+CREATE INDEX connections_by_secret ON bellhop.connections USING btree (project_id, secret_name) WHERE (secret_name IS NOT NULL);
 CREATE INDEX deliveries_by_endpoint ON ONLY bellhop.deliveries USING btree (project_id, endpoint_id, id);
 CREATE INDEX deliveries_by_endpoint_and_state ON ONLY bellhop.deliveries USING btree (project_id, endpoint_id, state, id) WHERE (state <> 'succeeded'::text);
 CREATE INDEX deliveries_by_event ON ONLY bellhop.deliveries USING btree (project_id, event_id);
@@ -639,6 +675,8 @@ ALTER INDEX bellhop.runs_by_event ATTACH PARTITION bellhop.runs_default_project_
 ALTER INDEX bellhop.runs_by_state ATTACH PARTITION bellhop.runs_default_project_id_state_id_idx;
 ALTER INDEX bellhop.source_rejections_pkey ATTACH PARTITION bellhop.source_rejections_default_pkey;
 ALTER INDEX bellhop.source_rejections_by_source ATTACH PARTITION bellhop.source_rejections_default_project_id_source_id_id_idx;
+ALTER TABLE ONLY bellhop.connections
+    ADD CONSTRAINT connections_secret_exists FOREIGN KEY (project_id, secret_name) REFERENCES bellhop.secrets(project_id, name);
 GRANT USAGE ON SCHEMA bellhop TO bellhop_app;
 REVOKE ALL ON FUNCTION bellhop.make_partitions(until date) FROM PUBLIC;
 GRANT ALL ON FUNCTION bellhop.make_partitions(until date) TO bellhop_app;
@@ -646,6 +684,7 @@ REVOKE ALL ON FUNCTION bellhop.partition_by_day(parent text, partition_key text)
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.api_keys TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.automation_versions TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.automations TO bellhop_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.connections TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.deliveries TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.deliveries_default TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.delivery_attempts TO bellhop_app;
@@ -670,6 +709,7 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.run_steps_default TO bellhop_
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.runs TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.runs_default TO bellhop_app;
 GRANT SELECT ON TABLE bellhop.schema_versions TO bellhop_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.secrets TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.source_rejections TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.source_rejections_default TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.sources TO bellhop_app;

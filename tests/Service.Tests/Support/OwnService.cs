@@ -24,7 +24,11 @@ public sealed class OwnService : IAsyncDisposable
 
     public NpgsqlDataSource Database => _storage.Databases.Main;
 
-    public static async Task<OwnService> StartAsync(ServiceFixture service, int shutdownGraceSeconds = 0)
+    public static async Task<OwnService> StartAsync(
+        ServiceFixture service,
+        int shutdownGraceSeconds = 0,
+        string? keyRing = null
+    )
     {
         var token = TestContext.Current.CancellationToken;
         var name = $"own_{Guid.NewGuid():N}";
@@ -41,6 +45,7 @@ public sealed class OwnService : IAsyncDisposable
                 Database = name,
             }.ConnectionString,
             ShutdownGraceSeconds = shutdownGraceSeconds,
+            KeyRing = keyRing ?? service.Settings.KeyRing,
         };
         var storage = await Storage.OpenAsync(settings, Program.Composition.Settle, TimeSpan.Zero, _ => { }, token);
         var app = Program.Build(settings, Task.FromResult(storage), ScriptedJobs.Add);

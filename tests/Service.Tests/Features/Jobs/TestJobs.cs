@@ -56,6 +56,18 @@ internal static class TestJobs
         return ids;
     }
 
+    /// <summary>Moves a job that waits for its time to now.</summary>
+    public static async Task MakeDueAsync(TestProject project, Guid id)
+    {
+        await using var connection = await project.Database.OpenConnectionAsync(Token);
+        await connection.ExecuteAsync(
+            "UPDATE jobs SET run_at = now() WHERE project_id = @ProjectId AND id = @Id".With(
+                new { ProjectId = project.Id, Id = id },
+                Token
+            )
+        );
+    }
+
     public static Task<IReadOnlyList<Guid>> EnqueueAsync(ServiceFixture service, params NewJob[] jobs) =>
         EnqueueAsync(service.Database, service.Services, jobs);
 

@@ -62,7 +62,7 @@ public sealed class AddressPolicyTests
     public void An_address_that_is_not_public_is_refused(string address)
     {
         Assert.False(Strict.Allows(IPAddress.Parse(address)));
-        Assert.False(Strict.Permits("https", 443, [IPAddress.Parse(address)]));
+        Assert.False(Strict.Permits(Protocol.Https, 443, [IPAddress.Parse(address)]));
     }
 
     [Theory]
@@ -87,9 +87,9 @@ public sealed class AddressPolicyTests
     [Fact]
     public void One_refused_address_of_a_name_refuses_them_all()
     {
-        Assert.True(Strict.Permits("https", 443, [IPAddress.Parse("1.1.1.1")]));
-        Assert.False(Strict.Permits("https", 443, [IPAddress.Parse("1.1.1.1"), IPAddress.Parse("10.0.0.1")]));
-        Assert.False(Strict.Permits("https", 443, []));
+        Assert.True(Strict.Permits(Protocol.Https, 443, [IPAddress.Parse("1.1.1.1")]));
+        Assert.False(Strict.Permits(Protocol.Https, 443, [IPAddress.Parse("1.1.1.1"), IPAddress.Parse("10.0.0.1")]));
+        Assert.False(Strict.Permits(Protocol.Https, 443, []));
     }
 
     [Fact]
@@ -99,11 +99,11 @@ public sealed class AddressPolicyTests
         var mapped = IPAddress.Parse("::ffff:127.0.0.1");
         var outside = IPAddress.Parse("1.1.1.1");
 
-        Assert.True(Loopback.Permits("http", 9099, [loopback, mapped]));
-        Assert.False(Loopback.Permits("http", 80, [outside]));
-        Assert.False(Loopback.Permits("https", 8443, [outside]));
-        Assert.False(Loopback.Permits("http", 9099, [loopback, outside]));
-        Assert.True(Loopback.Permits("https", 443, [loopback, outside]));
+        Assert.True(Loopback.Permits(Protocol.Http, 9099, [loopback, mapped]));
+        Assert.False(Loopback.Permits(Protocol.Http, 80, [outside]));
+        Assert.False(Loopback.Permits(Protocol.Https, 8443, [outside]));
+        Assert.False(Loopback.Permits(Protocol.Http, 9099, [loopback, outside]));
+        Assert.True(Loopback.Permits(Protocol.Https, 443, [loopback, outside]));
         Assert.False(Loopback.Allows(IPAddress.Parse("10.0.0.1")));
         Assert.False(Loopback.Allows(IPAddress.Parse("64:ff9b::7f00:1")));
     }
@@ -156,7 +156,73 @@ public sealed class AddressPolicyTests
     {
         var policy = new AddressPolicy([IPNetwork.Parse("::ffff:10.0.0.0/104")]);
 
-        Assert.True(policy.Permits("http", 80, [IPAddress.Parse("10.1.2.3"), IPAddress.Parse("::ffff:10.1.2.3")]));
+        Assert.True(
+            policy.Permits(Protocol.Http, 80, [IPAddress.Parse("10.1.2.3"), IPAddress.Parse("::ffff:10.1.2.3")])
+        );
         Assert.False(policy.Allows(IPAddress.Parse("127.0.0.1")));
     }
+
+    [Theory]
+    [InlineData("postgresql", 5432)]
+    [InlineData("mysql", 3306)]
+    [InlineData("smtp", 25)]
+    [InlineData("smtp", 465)]
+    [InlineData("smtp", 587)]
+    [InlineData("https", 443)]
+    public void A_protocol_is_spoken_to_the_public_on_its_own_ports_only(string name, int port)
+    {
+        var protocol = All.Single(known => known.Name == name);
+        IPAddress[] outside = [IPAddress.Parse("1.1.1.1")];
+        int[] others = [.. All.SelectMany(known => known.Ports).Append(80).Except(protocol.Ports)];
+
+        Assert.True(Strict.Permits(protocol, port, outside));
+        Assert.Null(Strict.CheckHost(protocol, "db.example.com", port));
+        Assert.All(others, other => Assert.False(Strict.Permits(protocol, other, outside)));
+        Assert.All(
+            others,
+            other => Assert.Equal(OutgoingErrors.PortNotAllowed, Strict.CheckHost(protocol, "db.example.com", other))
+        );
+        Assert.True(Loopback.Permits(protocol, 9099, [IPAddress.Loopback]));
+        Assert.Null(Loopback.CheckHost(protocol, "127.0.0.1", 9099));
+    }
+
+    [Theory]
+    [MemberData(nameof(Corpus.Hosts), MemberType = typeof(Corpus))]
+    public void A_host_that_leads_inside_is_refused_when_it_is_saved(string host, string code) =>
+        Assert.Equal(code, Strict.CheckHost(Protocol.PostgreSql, host, 5432));
+
+    [Fact]
+    public void The_services_own_database_is_refused_unless_the_operator_allows_its_network()
+    {
+        string[] own = ["DB.example.com.", "1.1.1.1"];
+        var strict = new AddressPolicy([], own);
+        var allowing = new AddressPolicy([IPNetwork.Parse("1.1.1.0/24")], own);
+
+        Assert.Equal(OutgoingErrors.AddressNotAllowed, strict.CheckHost(Protocol.PostgreSql, "db.Example.com", 5432));
+        Assert.Equal(OutgoingErrors.AddressNotAllowed, strict.CheckHost(Protocol.MySql, "1.1.1.1", 3306));
+        Assert.Equal(OutgoingErrors.AddressNotAllowed, strict.CheckUrl("https://db.example.com./").ErrorCode);
+        Assert.Null(strict.CheckHost(Protocol.PostgreSql, "db2.example.com", 5432));
+        Assert.Null(allowing.CheckHost(Protocol.MySql, "1.1.1.1", 3306));
+    }
+
+    [Theory]
+    [InlineData("127.0.0.1", false)]
+    [InlineData("localhost", false)]
+    [InlineData("receiver", false)]
+    [InlineData("1.1.1.1", true)]
+    [InlineData("10.0.0.1", true)]
+    public void Plain_text_is_for_what_may_lie_in_an_operators_network(string host, bool needsTls)
+    {
+        Assert.Equal(needsTls, Loopback.NeedsTls(host));
+        Assert.True(Strict.NeedsTls(host));
+    }
+
+    private static readonly Protocol[] All =
+    [
+        Protocol.Http,
+        Protocol.Https,
+        Protocol.PostgreSql,
+        Protocol.MySql,
+        Protocol.Smtp,
+    ];
 }

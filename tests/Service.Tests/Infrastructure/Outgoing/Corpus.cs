@@ -67,4 +67,40 @@ internal static class Corpus
         rows.Add("https://a.example/#part", OutgoingErrors.UrlFragment);
         return rows;
     }
+
+    public static TheoryData<string, string> Hosts()
+    {
+        var rows = new TheoryData<string, string>();
+        foreach (var host in Inside)
+        {
+            // without brackets, as a host of its own is written; a zone is none of a name's characters
+            var bare = host.Trim('[', ']');
+            var isZone = bare.Contains('%', StringComparison.Ordinal);
+            rows.Add(bare, isZone ? OutgoingErrors.HostInvalid : OutgoingErrors.AddressNotAllowed);
+        }
+
+        string[] none =
+        [
+            "",
+            " ",
+            "a b",
+            "a.example/",
+            "a.example:5432",
+            "[::1]",
+            "fe80::1%lo",
+            "①②⑦.⓪.⓪.①",
+            "bücher.example",
+            "a..b",
+            "-a",
+            "a@b",
+            "a,127.0.0.1",
+            "/var/run/postgresql",
+        ];
+        foreach (var host in none)
+        {
+            rows.Add(host, OutgoingErrors.HostInvalid);
+        }
+
+        return rows;
+    }
 }

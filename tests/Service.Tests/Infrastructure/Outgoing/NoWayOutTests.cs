@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Net;
 using Bellhop.Infrastructure.Outgoing;
 using Xunit;
 
@@ -75,13 +76,58 @@ public sealed class NoWayOutTests
             Assert.Equal((name, OutgoingErrors.AddressNotAllowed), (name, response.ErrorCode));
         }
 
+        var dialer = new Dialer(new AddressPolicy([]), TimeProvider.System);
+        foreach (var protocol in (Protocol[])[Protocol.PostgreSql, Protocol.MySql, Protocol.Smtp])
+        {
+            var hosts = Corpus.Hosts().Select(row => row.Data.Item1).Concat(names.Select(name => $"{name}.example"));
+            foreach (var host in hosts)
+            {
+                var check = await dialer.CheckAsync(protocol, host, protocol.Ports[0], Token);
+                Assert.Equal((host, null), (host, check.Host));
+            }
+        }
+
         Assert.Equal(0, PacketsSent());
+        await FollowNothingAsync();
+    }
+
+    /// <summary>A permitted server may point inside as it likes: the packets on loopback are those of its own connections.</summary>
+    private static async Task FollowNothingAsync()
+    {
+        var policy = new AddressPolicy([IPNetwork.Parse("127.0.0.0/8")]);
+        using var client = new OutgoingClient(policy, TimeProvider.System);
+        foreach (var (target, status) in Corpus.Rows().Select(row => row.Data.Item1).Zip(Statuses()))
+        {
+            var head = $"HTTP/1.1 {status} Over There\r\nLocation: {target.ReplaceLineEndings("")}\r\n";
+            await using var server = LoopbackServer.Answering($"{head}Content-Length: 0\r\n\r\n");
+
+            var response = await client.SendAsync(new OutgoingRequest(HttpMethod.Get, server.Url), Token);
+
+            Assert.Equal(
+                (target, OutgoingErrors.RedirectNotFollowed, 1),
+                (target, response.ErrorCode, server.ConnectionCount)
+            );
+        }
+
+        Assert.Equal(0, PacketsSent("lo"));
+    }
+
+    private static IEnumerable<int> Statuses()
+    {
+        while (true)
+        {
+            foreach (var status in (int[])[301, 302, 303, 307, 308])
+            {
+                yield return status;
+            }
+        }
     }
 
     // /proc/net/dev: two lines of heading, then per interface eight numbers received and eight sent.
-    private static long PacketsSent() =>
+    private static long PacketsSent(string? exceptOn = null) =>
         File.ReadLines("/proc/net/dev")
             .Skip(2)
+            .Where(line => line.Split(':')[0].Trim() != exceptOn)
             .Select(line => line.Split(':')[1].Split(' ', StringSplitOptions.RemoveEmptyEntries))
             .Sum(fields => long.Parse(fields[9], null));
 

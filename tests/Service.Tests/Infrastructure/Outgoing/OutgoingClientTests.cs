@@ -64,6 +64,45 @@ public sealed class OutgoingClientTests : IDisposable
     }
 
     [Fact]
+    public async Task The_phases_of_a_request_are_told_and_those_of_a_connection_only_where_it_was_made()
+    {
+        await using var server = LoopbackServer.Answering(Empty);
+
+        var first = (await _client.SendAsync(Post(server.Url), Token)).Phases;
+        var second = (await _client.SendAsync(Post(server.Url), Token)).Phases;
+        var refused = (await _client.SendAsync(Post("http://10.0.0.1/"), Token)).Phases;
+
+        Assert.True(first.DnsSeconds >= 0 && first.ConnectSeconds > 0 && first.FirstByteSeconds > 0);
+        Assert.Null(first.TlsSeconds);
+        Assert.InRange(
+            first.TotalSeconds,
+            first.DnsSeconds.Value + first.ConnectSeconds.Value + first.FirstByteSeconds.Value,
+            10
+        );
+        Assert.Equal((null, null, null), (second.DnsSeconds, second.ConnectSeconds, second.TlsSeconds));
+        Assert.True(second.FirstByteSeconds > 0 && second.TotalSeconds >= second.FirstByteSeconds);
+        Assert.Equal(refused with { TotalSeconds = 0 }, new OutgoingPhases(null, null, null, null, 0));
+    }
+
+    [Fact]
+    public async Task A_library_is_held_to_the_same_policy()
+    {
+        await using var server = LoopbackServer.Answering(
+            "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"
+        );
+        using var open = _client.ForLibrary(TimeSpan.FromSeconds(10));
+        using var strict = new OutgoingClient(new AddressPolicy([]), TimeProvider.System);
+        using var closed = strict.ForLibrary(TimeSpan.FromSeconds(10));
+
+        using var answer = await open.GetAsync(server.Url, Token);
+        var refused = await Assert.ThrowsAsync<HttpRequestException>(() => closed.GetAsync(server.Url, Token));
+
+        Assert.Equal(HttpStatusCode.Found, answer.StatusCode);
+        Assert.Equal(OutgoingErrors.AddressNotAllowed, OutgoingErrors.Of(refused));
+        Assert.Single(server.Requests);
+    }
+
+    [Fact]
     public async Task Without_an_allowed_network_loopback_is_refused_and_sees_no_connection()
     {
         await using var server = LoopbackServer.Answering(Empty);
@@ -85,9 +124,9 @@ public sealed class OutgoingClientTests : IDisposable
         // The server listens on 127.0.0.1 only.
         IPAddress[] addresses = [IPAddress.Parse("127.0.0.2"), IPAddress.Loopback];
 
-        await using var stream = await dialer.ConnectAnyAsync(addresses, server.Port, Token);
+        using var socket = await dialer.ConnectAnyAsync(addresses, server.Port, Token);
 
-        Assert.True(stream.CanWrite);
+        Assert.True(socket.Connected);
     }
 
     [Fact]
@@ -261,8 +300,8 @@ public sealed class OutgoingClientTests : IDisposable
     public async Task The_registered_client_obeys_the_given_networks()
     {
         await using var server = LoopbackServer.Answering(Empty);
-        await using var closed = new ServiceCollection().AddOutgoing([]).BuildServiceProvider();
-        await using var open = new ServiceCollection().AddOutgoing(LoopbackNetworks).BuildServiceProvider();
+        await using var closed = new ServiceCollection().AddOutgoing([], []).BuildServiceProvider();
+        await using var open = new ServiceCollection().AddOutgoing(LoopbackNetworks, []).BuildServiceProvider();
 
         var refused = await closed.GetRequiredService<OutgoingClient>().SendAsync(Post(server.Url), Token);
         var sent = await open.GetRequiredService<OutgoingClient>().SendAsync(Post(server.Url), Token);

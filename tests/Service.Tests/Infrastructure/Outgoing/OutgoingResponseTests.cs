@@ -11,6 +11,8 @@ namespace Bellhop.Tests.Infrastructure.Outgoing;
 /// <summary>What a receiver may answer, at its worst. Every server here is the test's own on 127.0.0.1.</summary>
 public sealed class OutgoingResponseTests : IDisposable
 {
+    private const int DefaultBodyBytes = 16 * 1024;
+
     private const string Empty = "HTTP/1.1 204 No Content\r\n\r\n";
 
     private static readonly AddressPolicy Policy = new([IPNetwork.Parse("127.0.0.0/8")]);
@@ -67,7 +69,7 @@ public sealed class OutgoingResponseTests : IDisposable
 
         Assert.Equal(200, response.Status);
         Assert.True(response.BodyTruncated);
-        Assert.Equal(OutgoingClient.MaxBodyBytes, response.Body.Length);
+        Assert.Equal(DefaultBodyBytes, response.Body.Length);
         await closed.Task.WaitAsync(TimeSpan.FromSeconds(10), Token);
     }
 
@@ -104,6 +106,34 @@ public sealed class OutgoingResponseTests : IDisposable
         Assert.Equal(OutgoingErrors.RedirectNotFollowed, response.ErrorCode);
         Assert.Single(server.Requests);
     }
+
+    [Theory]
+    [InlineData(0, 100)]
+    [InlineData(100, 100)]
+    [InlineData(20_000, 19_999)]
+    [InlineData(20_000, 20_000)]
+    [InlineData(20_000, 20_001)]
+    [InlineData(OutgoingRequest.MostBodyBytes, OutgoingRequest.MostBodyBytes)]
+    [InlineData(OutgoingRequest.MostBodyBytes, OutgoingRequest.MostBodyBytes + 1)]
+    public async Task As_much_of_the_body_is_kept_as_the_request_says(int most, int sent)
+    {
+        var body = new string('x', sent);
+        await using var server = LoopbackServer.Answering($"HTTP/1.1 200 OK\r\nContent-Length: {sent}\r\n\r\n{body}");
+
+        var response = await _client.SendAsync(Post(server.Url) with { MaxBodyBytes = most }, Token);
+
+        Assert.Equal(Math.Min(most, sent), response.Body.Length);
+        Assert.Equal(sent > most, response.BodyTruncated);
+    }
+
+    [Fact]
+    public void No_request_keeps_more_than_a_mebibyte() =>
+        Assert.Throws<ArgumentOutOfRangeException>(() =>
+            Post("https://a.example/") with
+            {
+                MaxBodyBytes = OutgoingRequest.MostBodyBytes + 1,
+            }
+        );
 
     [Theory]
     [InlineData("HTTP/1.1 200 OK\r\nX-Long: {0}\r\n\r\n")]
@@ -195,7 +225,7 @@ public sealed class OutgoingResponseTests : IDisposable
         var response = await _client.SendAsync(Post(server.Url), Token);
 
         Assert.True(response.BodyTruncated);
-        Assert.Equal(bomb[..OutgoingClient.MaxBodyBytes], response.Body);
+        Assert.Equal(bomb[..DefaultBodyBytes], response.Body);
         Assert.DoesNotContain("Accept-Encoding", server.Requests.Single(), StringComparison.OrdinalIgnoreCase);
     }
 

@@ -1,0 +1,222 @@
+using System.Runtime.CompilerServices;
+using Bellhop.Infrastructure.Database;
+using Dapper;
+using Npgsql;
+
+namespace Bellhop.Features.Jobs;
+
+/// <summary>Where a job is, for those who wait for it to move.</summary>
+/// <param name="Tag">Another one after each change.</param>
+public sealed record JobStep(string Tag, bool IsOver);
+
+/// <summary>Tells who waits for a job when it has moved on: at once where this process ended it, else within a quarter of a second.</summary>
+/// <remarks>
+/// However many wait, one statement a round asks for all of their jobs, and none while nobody waits; with thousands of jobs rounds
+/// are further apart, a second and a half for ten thousand. An outage is passed over: who waits is told when the database is back.
+/// </remarks>
+public sealed class JobWatch(NpgsqlDataSource database, TimeProvider clock) : IDisposable
+{
+    private static readonly TimeSpan ShortestRound = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan RoundPerJob = TimeSpan.FromMilliseconds(0.15);
+
+    private readonly Lock _lock = new();
+
+    // under the lock: joined and left by who waits, looked through by the round and by whoever touches
+    private readonly Dictionary<(Guid ProjectId, Guid JobId), Watched> _watched = [];
+
+    // raised by whoever touches, taken by the one round
+    private readonly SemaphoreSlim _touched = new(0, 1);
+
+    // under the lock: whether rounds are running
+    private bool _isRunning;
+
+    /// <summary>To be called when this process has stored the end of a job, from any thread.</summary>
+    internal void Touch(Guid projectId, Guid jobId)
+    {
+        lock (_lock)
+        {
+            if (_watched.ContainsKey((projectId, jobId)) && _touched.CurrentCount == 0)
+            {
+                _touched.Release();
+            }
+        }
+    }
+
+    /// <summary>Where the job is, and then each change, until it is over. Ends at once where there is no such job.</summary>
+    /// <remarks>Of changes that follow each other faster than they are looked for, the last one is told.</remarks>
+    public async IAsyncEnumerable<JobStep> FollowAsync(
+        Guid projectId,
+        Guid jobId,
+        [EnumeratorCancellation] CancellationToken cancellationToken
+    )
+    {
+        var watched = Join((projectId, jobId));
+        try
+        {
+            JobStep? told = null;
+            while (true)
+            {
+                // taken before the step is looked at: a change in between is not missed
+                var changed = watched.Changed.Task;
+                if (watched.Step is { } step && step != told)
+                {
+                    yield return told = step;
+                }
+
+                if (watched.IsGone || told is { IsOver: true })
+                {
+                    yield break;
+                }
+
+                await changed.WaitAsync(cancellationToken);
+            }
+        }
+        finally
+        {
+            Leave((projectId, jobId), watched);
+        }
+    }
+
+    public void Dispose() => _touched.Dispose();
+
+    private Watched Join((Guid ProjectId, Guid JobId) key)
+    {
+        lock (_lock)
+        {
+            if (!_watched.TryGetValue(key, out var watched))
+            {
+                _watched[key] = watched = new Watched();
+            }
+
+            watched.Count++;
+            if (!_isRunning)
+            {
+                _isRunning = true;
+                _ = Task.Run(RunAsync);
+            }
+
+            return watched;
+        }
+    }
+
+    private void Leave((Guid ProjectId, Guid JobId) key, Watched watched)
+    {
+        lock (_lock)
+        {
+            if (--watched.Count == 0)
+            {
+                _watched.Remove(key);
+            }
+        }
+    }
+
+    private async Task RunAsync()
+    {
+        while (Asked() is { Count: > 0 } asked)
+        {
+            await LookAsync(asked);
+            var round = RoundPerJob * asked.Count;
+            using var due = new CancellationTokenSource(round > ShortestRound ? round : ShortestRound, clock);
+            try
+            {
+                await _touched.WaitAsync(due.Token);
+            }
+            catch (OperationCanceledException)
+            {
+                // nobody touched
+            }
+        }
+    }
+
+    /// <summary>The jobs of the next round; none ends the rounds, until somebody joins.</summary>
+    private List<((Guid ProjectId, Guid JobId) Key, Watched Watched)> Asked()
+    {
+        lock (_lock)
+        {
+            _isRunning = _watched.Count > 0;
+            return [.. _watched.Select(one => (one.Key, one.Value))];
+        }
+    }
+
+    private async Task LookAsync(List<((Guid ProjectId, Guid JobId) Key, Watched Watched)> asked)
+    {
+        try
+        {
+            await using var connection = await database.OpenConnectionAsync();
+            var rows = await connection.QueryAsync<Row>(
+                Sql.Look.With(
+                    new
+                    {
+                        ProjectIds = asked.Select(one => one.Key.ProjectId).ToArray(),
+                        Ids = asked.Select(one => one.Key.JobId).ToArray(),
+                    },
+                    CancellationToken.None
+                )
+            );
+            var found = rows.ToDictionary(row => (row.ProjectId, row.Id));
+            foreach (var (key, watched) in asked)
+            {
+                watched.Become(found.GetValueOrDefault(key)?.ToStep());
+            }
+        }
+        catch (Exception exception) when (ExpectedErrors.IsOutage(exception))
+        {
+            // the next round asks again
+        }
+    }
+
+    private sealed record Row(Guid ProjectId, Guid Id, short? State, short? Outcome, long ClaimNo)
+    {
+        public JobStep ToStep() => new($"{ClaimNo}-{JobState.Of(State, Outcome)}", Outcome is not null);
+    }
+
+    /// <summary>A job that somebody waits for. Only the round writes, but for the count, which is under the lock.</summary>
+    private sealed class Watched
+    {
+        private volatile TaskCompletionSource _changed = New();
+
+        public int Count { get; set; }
+
+        public JobStep? Step { get; private set; }
+
+        public bool IsGone { get; private set; }
+
+        public TaskCompletionSource Changed => _changed;
+
+        public void Become(JobStep? step)
+        {
+            if (step is not null && step == Step)
+            {
+                return;
+            }
+
+            (Step, IsGone) = (step ?? Step, step is null);
+            var changed = _changed;
+            _changed = New();
+            changed.SetResult();
+        }
+
+        private static TaskCompletionSource New() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+    }
+
+    private static class Sql
+    {
+        // in one statement, so that a job which ends meanwhile is seen in one of its tables
+        public const string Look = """
+            SELECT w.project_id, w.id, j.state, NULL::smallint AS outcome, j.claim_no
+            FROM unnest(@ProjectIds::uuid[], @Ids::uuid[]) AS w(project_id, id)
+            CROSS JOIN LATERAL (
+                SELECT state, claim_no FROM jobs WHERE project_id = w.project_id AND id = w.id LIMIT 1
+            ) j
+            UNION ALL
+            SELECT w.project_id, w.id, NULL, h.outcome, h.claim_no
+            FROM unnest(@ProjectIds::uuid[], @Ids::uuid[]) AS w(project_id, id)
+            CROSS JOIN LATERAL (
+                SELECT outcome, claim_no
+                FROM job_history
+                WHERE project_id = w.project_id AND id = w.id AND finished_at >= id_time(w.id) - interval '1 minute'
+                LIMIT 1
+            ) h
+            """;
+    }
+}
