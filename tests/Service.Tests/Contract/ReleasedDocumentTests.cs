@@ -30,22 +30,22 @@ public sealed class ReleasedDocumentTests(ServiceFixture service)
     [InlineData("paths//v1/jobs/get/operationId", "\"jobs\"", "GET /v1/jobs: the operation has another id")]
     [InlineData("paths//v1/jobs/post/responses/422", null, "POST /v1/jobs 422: the answer is gone")]
     [InlineData(
-        "components/schemas/EnqueueJobCommand/properties/queue",
+        "components/schemas/JobDocument/properties/queue",
         null,
         "POST /v1/jobs body/queue: is no longer taken"
     )]
     [InlineData(
-        "components/schemas/EnqueueJobCommand/required",
+        "components/schemas/JobDocument/required",
         """["kind","queue"]""",
         "POST /v1/jobs body/queue: is required now"
     )]
     [InlineData(
-        "components/schemas/EnqueueJobCommand/properties/priority/type",
+        "components/schemas/JobDocument/properties/priority/type",
         "\"string\"",
         "POST /v1/jobs body/priority: the type is narrower"
     )]
     [InlineData(
-        "components/schemas/EnqueueJobCommand/properties/kind/maxLength",
+        "components/schemas/JobDocument/properties/kind/maxLength",
         "50",
         "POST /v1/jobs body/kind: maxLength is lower"
     )]
