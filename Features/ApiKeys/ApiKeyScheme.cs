@@ -1,12 +1,17 @@
 using System.Security.Claims;
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Http;
+using Bellhop.Infrastructure.Http.RateLimits;
 using Microsoft.AspNetCore.Authentication;
 
 namespace Bellhop.Features.ApiKeys;
 
 /// <summary>Proves a caller by <c>Authorization: Bearer bh_…</c>. A key in the query or a cookie is not looked at.</summary>
-public sealed class ApiKeyScheme(KnownKeys keys, Caller caller) : IAuthenticationHandler
+/// <remarks>
+/// An address that failed too often gets 429 instead of 401 for a while, and the database is not asked about keys that it shows
+/// for the first time; keys that were seen to be valid go on working from there.
+/// </remarks>
+public sealed class ApiKeyScheme(KnownKeys keys, Caller caller, RateLimiters limiters) : IAuthenticationHandler
 {
     public const string Name = "ApiKey";
 
@@ -14,6 +19,7 @@ public sealed class ApiKeyScheme(KnownKeys keys, Caller caller) : IAuthenticatio
 
     private HttpContext _http = null!;
     private bool _wasGiven;
+    private Problem? _tooManyFailures;
 
     public Task InitializeAsync(AuthenticationScheme scheme, HttpContext context)
     {
@@ -34,9 +40,11 @@ public sealed class ApiKeyScheme(KnownKeys keys, Caller caller) : IAuthenticatio
             header.Count > 1
             || !header[0]!.StartsWith(Bearer, StringComparison.OrdinalIgnoreCase)
             || ApiKey.Parse(header[0]![Bearer.Length..].Trim()) is not { } key
+            || (IsAddressExhausted() && !keys.Remembers(key))
             || await keys.FindAsync(key, _http.RequestAborted) is not { } identity
         )
         {
+            _tooManyFailures = CountFailure();
             return AuthenticateResult.Fail("No such key.");
         }
 
@@ -53,6 +61,16 @@ public sealed class ApiKeyScheme(KnownKeys keys, Caller caller) : IAuthenticatio
     /// <summary>401 with RFC 6750's WWW-Authenticate.</summary>
     public Task ChallengeAsync(AuthenticationProperties? properties)
     {
+        if (!_wasGiven)
+        {
+            _tooManyFailures = CountFailure();
+        }
+
+        if (_tooManyFailures is not null)
+        {
+            return new ProblemResponse(_tooManyFailures).ExecuteAsync(_http);
+        }
+
         (_wasGiven ? AuthMetrics.Invalid : AuthMetrics.Missing).Inc();
         // the reason is the same for every wrong key: whether one exists is nobody's business
         var problem = Problems.Unauthenticated.Because(
@@ -74,4 +92,9 @@ public sealed class ApiKeyScheme(KnownKeys keys, Caller caller) : IAuthenticatio
         AuthMetrics.Forbidden.Inc();
         return new ProblemResponse(PermissionRules.Refusal(_http)).ExecuteAsync(_http);
     }
+
+    private bool IsAddressExhausted() =>
+        limiters.Failures is { } failures && failures.IsExhausted(RateSubject.Of(_http));
+
+    private Problem? CountFailure() => limiters.Failures?.Take(RateSubject.Of(_http)).Tell(_http);
 }

@@ -41,6 +41,14 @@ public sealed partial class KnownKeys(NpgsqlDataSource database, TimeProvider cl
         }
     }
 
+    /// <summary>Whether this very key was valid when it was last looked up, however long ago; asks nobody.</summary>
+    public bool Remembers(ApiKey key) =>
+        _entries.TryGetValue(key.Id, out var entry)
+        && entry.Lookup.IsValueCreated
+        && entry.Loading is { IsCompletedSuccessfully: true, Result: { } known }
+        && known.IsValid(clock.GetUtcNow())
+        && key.Matches(known.SecretSha256);
+
     /// <summary>True for one caller a minute, who then calls <see cref="RecordUseAsync"/> when its answer is out.</summary>
     public bool ClaimUse(ApiKey key)
     {
@@ -105,6 +113,8 @@ public sealed partial class KnownKeys(NpgsqlDataSource database, TimeProvider cl
     // not by constructor: Dapper cannot give an array to one
     private sealed record Row
     {
+        public required Guid Id { get; init; }
+
         public required Guid ProjectId { get; init; }
 
         public required string Name { get; init; }
@@ -127,7 +137,8 @@ public sealed partial class KnownKeys(NpgsqlDataSource database, TimeProvider cl
     {
         public byte[] SecretSha256 => row.SecretSha256;
 
-        public Identity Identity { get; } = new(row.ProjectId, $"key:{row.Name}", Roles.Allow(row.Role, row.Scopes));
+        public Identity Identity { get; } =
+            new(row.ProjectId, $"key:{row.Name}", Roles.Allow(row.Role, row.Scopes)) { KeyId = row.Id };
 
         public bool IsValid(DateTimeOffset now) => row.ExpiresAt is null || now.UtcDateTime < row.ExpiresAt;
     }
@@ -136,7 +147,7 @@ public sealed partial class KnownKeys(NpgsqlDataSource database, TimeProvider cl
     {
         // engine-wide: a caller shows its key before its project is known
         public const string Find = """
-            SELECT project_id AS projectid, name, secret_sha256 AS secretsha256, role, scopes, expires_at AS expiresat
+            SELECT id, project_id AS projectid, name, secret_sha256 AS secretsha256, role, scopes, expires_at AS expiresat
             FROM api_keys
             WHERE key_id = @KeyId AND revoked_at IS NULL
             """;

@@ -2,6 +2,7 @@ using System.ComponentModel.DataAnnotations;
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Http;
 using Bellhop.Infrastructure.Http.Idempotency;
+using Bellhop.Infrastructure.Http.RateLimits;
 using Carter;
 using MediatR;
 
@@ -20,6 +21,7 @@ public static class PublishEvents
                 .RequirePermission(Permissions.EventsPublish)
                 .WithoutIdempotencyKey()
                 .WithBodyLimit(MaxBytes)
+                .InBucket(RateBucket.Bulk)
                 .WithName(nameof(PublishEvents))
                 .WithTags("Events")
                 .Accepts<PlainEvents>("application/json", CloudEventReader.BatchType)

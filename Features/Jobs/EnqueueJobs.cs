@@ -1,5 +1,6 @@
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Http;
+using Bellhop.Infrastructure.Http.RateLimits;
 using Carter;
 using MediatR;
 
@@ -16,6 +17,8 @@ public static class EnqueueJobs
         public void AddRoutes(IEndpointRouteBuilder app) =>
             app.MapPost("/v1/jobs/bulk", Post)
                 .RequirePermission(Permissions.JobsWrite)
+                .WithQuery("atomic")
+                .InBucket(RateBucket.Bulk)
                 .WithBodyLimit(Bulk.MaxBytes)
                 .WithName(nameof(EnqueueJobs))
                 .WithTags("Jobs")

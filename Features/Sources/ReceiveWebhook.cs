@@ -20,6 +20,8 @@ public static class ReceiveWebhook
         public void AddRoutes(IEndpointRouteBuilder app) =>
             app.MapPost("/in/{token}", Post)
                 .AllowAnonymous()
+                .CalledByForeignPrograms()
+                .AddEndpointFilter<InboundGate>()
                 .WithBodyLimit(MaxBytes)
                 .WithName(nameof(ReceiveWebhook))
                 .WithRawBody("application/json", BodyMeaning, """{"type":"ticket.created","data":{"ticket":7}}""")
@@ -74,7 +76,7 @@ public static class ReceiveWebhook
         {
             if (await sources.FindAsync(command.Token, cancellationToken) is not { } source)
             {
-                return Problems.NotFound.Because("Nothing comes in here.");
+                return SourcesProblems.NoSource;
             }
 
             if (source.Scheme.Verify(command.Request, source.Keys, clock.GetUtcNow()) is { } bad)

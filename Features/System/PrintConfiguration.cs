@@ -32,16 +32,19 @@ public static class PrintConfiguration
         public Task<Result<Response>> Handle(Query query, CancellationToken cancellationToken) =>
             Task.FromResult<Result<Response>>(new Response(Print(query.Settings)));
 
-        private static SortedDictionary<string, string> Print(Settings settings) =>
-            new(StringComparer.Ordinal)
+        private static SortedDictionary<string, string> Print(Settings settings)
+        {
+            var printed = new SortedDictionary<string, string>(StringComparer.Ordinal)
             {
                 ["Bellhop:AllowedHosts"] = string.Join(',', settings.AllowedHosts),
+                ["Bellhop:Cors:Origins"] = string.Join(',', settings.CorsOrigins),
                 ["Bellhop:DrainDelaySeconds"] = FormattableString.Invariant($"{settings.DrainDelaySeconds}"),
                 ["Bellhop:InternalListen"] = settings.InternalListen.ToString(),
                 ["Bellhop:KeyRing"] = settings.KeyRing,
                 ["Bellhop:Listen"] = settings.Listen.ToString(),
                 ["Bellhop:Outgoing:AllowNetworks"] = string.Join(',', settings.OutgoingAllowNetworks),
                 ["Bellhop:PublicUrl"] = settings.PublicUrl ?? "",
+                ["Bellhop:RateLimits:Headers"] = settings.RateLimitHeaders ? "true" : "false",
                 ["Bellhop:Roles"] = string.Join(',', settings.Roles),
                 ["Bellhop:ShutdownGraceSeconds"] = FormattableString.Invariant($"{settings.ShutdownGraceSeconds}"),
                 ["Bellhop:StateDirectory"] = settings.StateDirectory,
@@ -49,6 +52,14 @@ public static class PrintConfiguration
                 ["ConnectionStrings:Bellhop"] = Mask(settings.ConnectionString),
                 ["ConnectionStrings:Migrations"] = Mask(settings.MigrationsConnectionString ?? ""),
             };
+            foreach (var place in RateLimit.Places)
+            {
+                printed[$"Bellhop:RateLimits:{place}"] =
+                    settings.RateLimits.GetValueOrDefault(place)?.ToString() ?? "unlimited";
+            }
+
+            return printed;
+        }
 
         private static string Mask(string connectionString)
         {

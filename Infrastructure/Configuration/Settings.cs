@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using System.Net;
 using Npgsql;
 
@@ -32,6 +33,15 @@ public sealed record Settings
 
     /// <summary>Host names the API answers to; empty: any.</summary>
     public required IReadOnlyList<string> AllowedHosts { get; init; }
+
+    /// <summary>Origins whose pages may call the API (CORS), as browsers send them; empty: none.</summary>
+    public IReadOnlyList<string> CorsOrigins { get; init; } = [];
+
+    /// <summary>Limits by <c>scope:bucket</c>, such as <c>Key:Reads</c>; what is not in here is unlimited.</summary>
+    public IReadOnlyDictionary<string, RateLimit> RateLimits { get; init; } = FrozenDictionary<string, RateLimit>.Empty;
+
+    /// <summary>Whether answers tell the limits that apply to them.</summary>
+    public bool RateLimitHeaders { get; init; } = true;
 
     /// <summary>The file with the keys that seal secrets; <c>keyring</c> in the state directory where nothing is said.</summary>
     public required string KeyRing { get; init; }

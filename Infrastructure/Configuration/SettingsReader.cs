@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using System.Text;
 
 namespace Bellhop.Infrastructure.Configuration;
 
@@ -15,6 +16,9 @@ public sealed class SettingsReader(IConfiguration configuration)
         "Roles",
         "TrustedProxies",
         "AllowedHosts",
+        "Cors:Origins",
+        .. RateLimit.Places.Select(place => $"RateLimits:{place}"),
+        "RateLimits:Headers",
         "KeyRing",
         "Outgoing:AllowNetworks",
         "ShutdownGraceSeconds",
@@ -40,6 +44,9 @@ public sealed class SettingsReader(IConfiguration configuration)
             Roles = RolesOrAll(),
             TrustedProxies = Networks("TrustedProxies"),
             AllowedHosts = List("AllowedHosts"),
+            CorsOrigins = Origins("Cors:Origins"),
+            RateLimits = Limits(),
+            RateLimitHeaders = Truth("RateLimits:Headers", otherwise: true),
             KeyRing = Path.GetFullPath(Text("KeyRing") ?? Path.Combine(state, "keyring")),
             OutgoingAllowNetworks = Networks("Outgoing:AllowNetworks"),
             ShutdownGraceSeconds = (int)Number("ShutdownGraceSeconds", 20, 0, 3600),
@@ -149,6 +156,64 @@ public sealed class SettingsReader(IConfiguration configuration)
         }
 
         return [.. networks];
+    }
+
+    private string[] Origins(string key)
+    {
+        var origins = List(key);
+        foreach (var origin in origins.Where(origin => !IsOrigin(origin)))
+        {
+            _faults.Add(
+                $"{Settings.Section}:{key}: {origin} is not an origin as browsers send it, such as https://console.example.com; "
+                    + "there are no patterns."
+            );
+        }
+
+        return origins;
+    }
+
+    private static bool IsOrigin(string text) =>
+        Ascii.IsValid(text)
+        && !text.Contains('*', StringComparison.Ordinal)
+        && Uri.TryCreate(text, UriKind.Absolute, out var url)
+        && url.Scheme is "http" or "https"
+        && url.GetLeftPart(UriPartial.Authority) == text;
+
+    private Dictionary<string, RateLimit> Limits()
+    {
+        var limits = new Dictionary<string, RateLimit>(RateLimit.Defaults);
+        foreach (var place in RateLimit.Places)
+        {
+            var text = Text($"RateLimits:{place}");
+            if (text == "unlimited")
+            {
+                limits.Remove(place);
+            }
+            else if (text is not null && RateLimit.Parse(text) is { } limit)
+            {
+                limits[place] = limit;
+            }
+            else if (text is not null)
+            {
+                _faults.Add(
+                    $"{Settings.Section}:RateLimits:{place} must be unlimited, or requests/seconds such as 600/60, "
+                        + $"up to {RateLimit.MaxRequests}/{RateLimit.MaxSeconds}."
+                );
+            }
+        }
+
+        return limits;
+    }
+
+    private bool Truth(string key, bool otherwise)
+    {
+        if (bool.TryParse(Text(key) ?? $"{otherwise}", out var truth))
+        {
+            return truth;
+        }
+
+        _faults.Add($"{Settings.Section}:{key} must be true or false.");
+        return otherwise;
     }
 
     private string[] RolesOrAll()

@@ -61,13 +61,19 @@ public static partial class RequestBody
 
     private static async Task<byte[]> ReadOnceAsync(HttpContext context)
     {
-        RefuseEncodings(context.Request);
+        RefuseCharsets(context.Request);
+        var isPacked = IsGzip(context.Request);
         var limit = context.GetEndpoint()?.Metadata.GetMetadata<BodyLimit>()?.Bytes ?? BodyLimit.Default;
         if (context.Request.ContentLength > limit)
         {
             throw TooLarge(limit);
         }
 
+        return isPacked ? await UnpackAsync(context, limit) : await ReadAsync(context, limit);
+    }
+
+    private static async Task<byte[]> ReadAsync(HttpContext context, int limit)
+    {
         var body = context.Request.BodyReader;
         while (true)
         {
@@ -86,6 +92,25 @@ public static partial class RequestBody
             }
 
             body.AdvanceTo(read.Buffer.Start, read.Buffer.End);
+        }
+    }
+
+    private static async Task<byte[]> UnpackAsync(HttpContext context, int limit)
+    {
+        try
+        {
+            return await GzipBody.ReadAsync(context.Request.Body, limit, context.RequestAborted)
+                ?? throw TooLarge(limit);
+        }
+        catch (InvalidDataException)
+        {
+            const string Message = "The body is not gzip, or ends too early.";
+            throw new RefusedRequestException(
+                Problems.MalformedBody.Because(
+                    Message,
+                    FieldError.InHeader("Content-Encoding", "invalid_gzip", Message)
+                )
+            );
         }
     }
 
@@ -116,20 +141,29 @@ public static partial class RequestBody
     public static RefusedRequestException Malformed(FieldError error) =>
         new(Problems.MalformedBody.Because(error.Message, error));
 
-    /// <summary>Bytes that mean other than what they say would be read wrongly, not refused.</summary>
-    private static void RefuseEncodings(HttpRequest request)
+    private static bool IsGzip(HttpRequest request)
     {
+        const string Message = "Send gzip, or the body as it is.";
         var encoding = request.Headers.ContentEncoding.ToString();
-        if (encoding.Length > 0 && !encoding.Equals("identity", StringComparison.OrdinalIgnoreCase))
+        return encoding.ToUpperInvariant() switch
         {
-            throw new RefusedRequestException(
+            "" or "IDENTITY" => false,
+            "GZIP" or "X-GZIP" => true,
+            _ => throw new RefusedRequestException(
                 Problems.UnsupportedMediaType.Because(
-                    "Send the body as it is, without Content-Encoding.",
-                    FieldError.InHeader("Content-Encoding", "not_supported", "Leave it out.")
-                )
-            );
-        }
+                    Message,
+                    FieldError.InHeader("Content-Encoding", "not_supported", Message)
+                ) with
+                {
+                    Headers = new Dictionary<string, string> { ["Accept-Encoding"] = "gzip, identity" },
+                }
+            ),
+        };
+    }
 
+    /// <summary>Bytes that mean other than what they say would be read wrongly, not refused.</summary>
+    private static void RefuseCharsets(HttpRequest request)
+    {
         if (
             MediaTypeHeaderValue.TryParse(request.ContentType, out var type)
             && type.Charset.HasValue

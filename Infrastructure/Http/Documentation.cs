@@ -40,7 +40,7 @@ public static class Documentation
 
     public static WebApplication MapDocumentation(this WebApplication app)
     {
-        app.MapOpenApi("/openapi.json").AllowAnonymous();
+        app.MapOpenApi("/openapi.json").AllowAnonymous().CachedFor(300);
         app.MapScalarApiReference(
                 "/docs",
                 options =>

@@ -39,7 +39,9 @@ public sealed partial class ExceptionProblems(ILogger<ExceptionProblems> logger)
                 Problems.WrongContentType("Send application/json."),
             BadHttpRequestException bad => Problems.MalformedRequest.Because(bad.Message),
             _ when ExpectedErrors.IsOutage(exception) => Problems.StorageUnavailable.Because(
-                "The database cannot be reached or is restarting; nothing was stored. Repeat the request."
+                // a COMMIT whose answer never came may have been one
+                "The database cannot be reached or is restarting; whether the request took effect is not known. Repeat it: "
+                    + "under the same event id or Idempotency-Key it takes effect once."
             ) with
             {
                 RetryAfterSeconds = 1,

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Text;
 using Bellhop.Infrastructure.Configuration;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -41,6 +42,8 @@ public sealed class Listeners(Settings settings)
         kestrel.Limits.MaxRequestLineSize = 8 * 1024;
         kestrel.Limits.MaxRequestHeadersTotalSize = 32 * 1024;
         kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(10);
+        // bytes that are not UTF-8 are replaced instead of failing without a body; RequestText refuses them
+        kestrel.RequestHeaderEncodingSelector = _ => Encoding.UTF8;
         if (settings.HasRole("api"))
         {
             kestrel.Listen(settings.Listen, listen => _api = listen);

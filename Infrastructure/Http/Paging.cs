@@ -17,7 +17,7 @@ public sealed record Page<T>(
 /// <summary>What a list was asked for: <c>limit</c>, where to go on, in which order, and the filters the route knows.</summary>
 /// <remarks>
 /// Paging is by key, never by offset: a row that stays is seen once, however many come and go meanwhile. Cursors are signed and
-/// bound to the project, the route and the filters; they grant nothing. An unknown or repeated parameter is refused.
+/// bound to the project, the route and the filters; they grant nothing.
 /// </remarks>
 public sealed class PageRequest
 {
@@ -128,7 +128,7 @@ public static class Paging
         params ListFilter[] filters
     ) => builder.WithMetadata(new ListFilters(filters, timeField));
 
-    /// <summary>Reads and checks <c>limit</c>, <c>cursor</c> and the presence of filters. Faults: 400, naming the parameter.</summary>
+    /// <summary>Reads and checks <c>limit</c> and <c>cursor</c>. Faults: 400, naming the parameter.</summary>
     public static Result<PageRequest> Read(HttpContext http)
     {
         var filters = http.GetEndpoint()?.Metadata.GetMetadata<ListFilters>() ?? ListFilters.None;
@@ -140,28 +140,6 @@ public static class Paging
             )
             {
                 return Invalid(filter.Name, $"One of {string.Join(", ", filter.Values!)}.");
-            }
-        }
-
-        foreach (var (name, values) in http.Request.Query)
-        {
-            if (name is not ("limit" or "cursor") && !filters.Names.Contains(name, StringComparer.Ordinal))
-            {
-                var known = string.Join(", ", filters.Names.Concat(["limit", "cursor"]));
-                return Problems.UnknownParameter.Because(
-                    $"There is no parameter {name}; known are {known}.",
-                    FieldError.InParameter(name, "unknown_parameter", $"Known are {known}.")
-                );
-            }
-
-            if (values.Count > 1)
-            {
-                return Invalid(name, "Give it once.");
-            }
-
-            if (values[0]?.Contains('\0', StringComparison.Ordinal) == true)
-            {
-                return Invalid(name, "Text may not hold U+0000.");
             }
         }
 

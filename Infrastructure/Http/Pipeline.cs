@@ -1,5 +1,6 @@
 using Bellhop.Infrastructure.Configuration;
 using Bellhop.Infrastructure.Http.Idempotency;
+using Bellhop.Infrastructure.Http.RateLimits;
 using Microsoft.AspNetCore.HttpOverrides;
 
 namespace Bellhop.Infrastructure.Http;
@@ -14,11 +15,8 @@ public static class Pipeline
         services.AddExceptionHandler<ExceptionProblems>();
         services.ConfigureHttpJsonOptions(options => JsonRules.Configure(options.SerializerOptions));
         services.Configure<RouteHandlerOptions>(options => options.ThrowOnBadRequest = true);
-        services.AddHostFiltering(options =>
-        {
-            options.AllowedHosts = [.. settings.AllowedHosts];
-            options.IncludeFailureMessage = false;
-        });
+        services.AddCors();
+        services.AddSingleton<RateLimiters>();
         services.Configure<ForwardedHeadersOptions>(options =>
         {
             options.ForwardedHeaders = ForwardedHeaders.XForwardedFor | ForwardedHeaders.XForwardedProto;
@@ -44,18 +42,24 @@ public static class Pipeline
         app.UseMiddleware<RequestLog>();
         app.UseExceptionHandler(_ => { });
         app.UseStatusCodePages(StatusProblems.WriteAsync);
-        if (settings.AllowedHosts.Count > 0)
+        if (settings.AllowedHosts.Count > 0 && !settings.AllowedHosts.Contains("*"))
         {
-            // probes and Prometheus ask by address
-            app.UseWhen(
-                http => !Listeners.IsInternal(http) && !http.Request.Path.StartsWithSegments("/health"),
-                branch => branch.UseHostFiltering()
-            );
+            HostNames.Use(app, settings);
         }
 
+        app.Use(RequestText.UseAsync);
+        if (settings.CorsOrigins.Count > 0)
+        {
+            app.UseWhen(http => !Listeners.IsInternal(http), api => CrossOrigin.Use(api, settings));
+        }
+
+        app.Use(HeadRequests.UseAsync);
         app.UseRouting();
+        app.Use(RateLimiting.UseForAddressesAsync);
         app.Use(Doors.UseAsync);
+        app.Use(Conventions.UseAsync);
         app.UseAuthentication();
+        app.Use(RateLimiting.UseForCallersAsync);
         app.UseAuthorization();
         app.Use(PreferWait.UseAsync);
         app.Use(IdempotentRequests.UseAsync);

@@ -25,6 +25,11 @@ public sealed class ProblemResponse(Problem problem) : IResult
             response.Headers[name] = value;
         }
 
+        if (problem.Kind.Status == StatusCodes.Status415UnsupportedMediaType)
+        {
+            AcceptedTypes.Tell(httpContext);
+        }
+
         var body = ProblemBody.Of(problem, httpContext.Request.Path, httpContext.TraceIdentifier);
         return HttpMethods.IsHead(httpContext.Request.Method)
             ? Task.CompletedTask

@@ -40,7 +40,7 @@ public sealed class Traits(ApiDescription description, IServiceProvider services
     public bool TakesBody => Body is not null || Find<RawBody>() is not null;
 
     /// <summary>Its callers are programs that nobody here has a say over: they may ask for what they like.</summary>
-    public bool IsForeign => Body is null && TakesBody;
+    public bool IsForeign => Find<ForeignCallers>() is not null;
 
     public bool AnswersBody => All<IProducesResponseTypeMetadata>().Any(answer => answer.ContentTypes.Any());
 

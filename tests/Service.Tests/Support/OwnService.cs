@@ -1,7 +1,13 @@
 using Bellhop.Features.Accounts;
+using Bellhop.Features.ApiKeys;
+using Bellhop.Infrastructure.Auth;
+using Bellhop.Infrastructure.Configuration;
 using Bellhop.Infrastructure.Database;
+using Bellhop.Infrastructure.Http;
 using Dapper;
+using MediatR;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 using Xunit;
 
@@ -24,10 +30,18 @@ public sealed class OwnService : IAsyncDisposable
 
     public NpgsqlDataSource Database => _storage.Databases.Main;
 
+    public Uri Address => Services.GetRequiredService<Listeners>().Api;
+
+    /// <param name="set">Settings that differ from those of the shared service.</param>
+    /// <param name="adjust">Parts that differ.</param>
+    /// <param name="map">Routes that are there in addition.</param>
     public static async Task<OwnService> StartAsync(
         ServiceFixture service,
         int shutdownGraceSeconds = 0,
-        string? keyRing = null
+        string? keyRing = null,
+        Func<Settings, Settings>? set = null,
+        Action<WebApplicationBuilder>? adjust = null,
+        Action<WebApplication>? map = null
     )
     {
         var token = TestContext.Current.CancellationToken;
@@ -38,7 +52,7 @@ public sealed class OwnService : IAsyncDisposable
             await connection.ExecuteAsync($"CREATE DATABASE {name}".With(null, token));
         }
 
-        var settings = service.Settings with
+        var settings = (set?.Invoke(service.Settings) ?? service.Settings) with
         {
             ConnectionString = new NpgsqlConnectionStringBuilder(service.OwnerConnectionString)
             {
@@ -48,13 +62,29 @@ public sealed class OwnService : IAsyncDisposable
             KeyRing = keyRing ?? service.Settings.KeyRing,
         };
         var storage = await Storage.OpenAsync(settings, Program.Composition.Settle, TimeSpan.Zero, _ => { }, token);
-        var app = Program.Build(settings, Task.FromResult(storage), ScriptedJobs.Add);
+        var app = Program.Build(settings, Task.FromResult(storage), ScriptedJobs.Add + adjust);
+        map?.Invoke(app);
         await app.StartAsync(token);
         await using var first = await storage.Databases.Main.OpenConnectionAsync(token);
         var project = await first.QuerySingleAsync<Guid>(
             "SELECT id FROM projects WHERE name = @Default".With(new { Projects.Default }, token)
         );
         return new OwnService(storage, app, project, settings.ConnectionString);
+    }
+
+    /// <summary>Sends a request through the real pipeline, as the service itself would for a project.</summary>
+    public async Task<T> SendAsync<T>(Guid projectId, IRequest<T> request)
+    {
+        await using var scope = Services.CreateAsyncScope();
+        scope.ServiceProvider.GetRequiredService<Caller>().Become(Identity.Internal(projectId, "test"));
+        return await scope.ServiceProvider.GetRequiredService<IMediator>().Send(request);
+    }
+
+    /// <summary>A new key of the first project.</summary>
+    public async Task<string> NewKeyAsync(string role = Roles.Owner)
+    {
+        var command = new CreateApiKey.Command($"{role}-{Guid.NewGuid():N}", role, null, 1);
+        return (await SendAsync(ProjectId, command)).Unwrap().Key;
     }
 
     public Task StopAsync() => _app.StopAsync(TestContext.Current.CancellationToken);

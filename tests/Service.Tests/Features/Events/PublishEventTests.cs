@@ -64,11 +64,11 @@ public sealed class PublishEventTests(ServiceFixture service)
     }
 
     [Fact]
-    public async Task A_compressed_body_is_415()
+    public async Task A_body_packed_otherwise_than_by_gzip_is_415()
     {
         var project = await service.NewProjectAsync();
         using var content = new StringContent("""{"type":"t","source":"s"}""", Encoding.UTF8, "application/json");
-        content.Headers.ContentEncoding.Add("gzip");
+        content.Headers.ContentEncoding.Add("br");
 
         using var answer = await project.Http.PostAsync("/v1/events", content, Token);
 

@@ -1,7 +1,5 @@
 using System.Net;
 using System.Net.Http.Json;
-using System.Net.Sockets;
-using System.Text;
 using System.Text.Json;
 using Bellhop.Tests.Support;
 using Xunit;
@@ -149,13 +147,6 @@ public sealed class PipelineTests(ServiceFixture service)
         );
     }
 
-    private static async Task<string> RawAsync(Uri address, string head)
-    {
-        using var client = new TcpClient();
-        await client.ConnectAsync(address.Host, address.Port, Token);
-        await using var stream = client.GetStream();
-        await stream.WriteAsync(Encoding.ASCII.GetBytes($"{head}\r\nConnection: close\r\n\r\n"), Token);
-        using var reader = new StreamReader(stream);
-        return await reader.ReadToEndAsync(Token);
-    }
+    private static Task<string> RawAsync(Uri address, string head) =>
+        RawHttp.SendAsync(address, $"{head}\r\nConnection: close\r\n\r\n");
 }
