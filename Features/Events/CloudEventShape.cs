@@ -17,20 +17,20 @@ internal sealed class CloudEventShapeAttribute : Attribute, IDescribesSchema
             ["id"] = Text("The sender's id; with the source it names the event."),
             ["source"] = Text("Where it happened."),
             ["type"] = Text("What happened, as dotted words."),
-            ["subject"] = Text("What it happened to."),
+            ["subject"] = Optional("What it happened to.", EventDraft.MaxTextLength),
             ["time"] = new OpenApiSchema
             {
-                Type = JsonSchemaType.String,
+                Type = JsonSchemaType.String | JsonSchemaType.Null,
                 Format = "date-time",
                 MaxLength = Rfc3339.MaxLength,
                 Description = "When it happened.",
             },
-            ["datacontenttype"] = Text("The media type of the data.", EventDraft.MaxAttributesLength),
-            ["dataschema"] = Text("Where the schema of the data is.", EventDraft.MaxAttributesLength),
+            ["datacontenttype"] = Optional("The media type of the data.", EventDraft.MaxAttributesLength),
+            ["dataschema"] = Optional("Where the schema of the data is.", EventDraft.MaxAttributesLength),
             ["data"] = new OpenApiSchema { Description = "Any JSON, 256 KiB at most." },
             [CloudEvent.BinaryData] = new OpenApiSchema
             {
-                Type = JsonSchemaType.String,
+                Type = JsonSchemaType.String | JsonSchemaType.Null,
                 Format = "byte",
                 MaxLength = 4 * ((EventDraft.MaxDataBytes + 2) / 3),
                 Description = "Data that is neither JSON nor text.",
@@ -47,11 +47,19 @@ internal sealed class CloudEventShapeAttribute : Attribute, IDescribesSchema
         };
     }
 
-    private static OpenApiSchema Text(string description, int maxLength = EventDraft.MaxTextLength) =>
+    private static OpenApiSchema Text(string description) =>
         new()
         {
             Type = JsonSchemaType.String,
             MinLength = 1,
+            MaxLength = EventDraft.MaxTextLength,
+            Description = description,
+        };
+
+    private static OpenApiSchema Optional(string description, int maxLength) =>
+        new()
+        {
+            Type = JsonSchemaType.String | JsonSchemaType.Null,
             MaxLength = maxLength,
             Description = description,
         };

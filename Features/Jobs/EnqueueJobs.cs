@@ -25,6 +25,7 @@ public static class EnqueueJobs
                 .Produces<BulkAnswer>();
 
         /// <summary>Enqueue many jobs</summary>
+        /// <param name="atomic">All of them or none.</param>
         public static async Task<IResult> Post(
             Body<JobDocuments> body,
             HttpContext http,

@@ -48,8 +48,9 @@ public sealed record JobDocument(
 
 /// <summary>Many jobs.</summary>
 /// <param name="Jobs">1 to 1,000; each as for one job alone.</param>
-public sealed record JobDocuments([property: MinLength(1), MaxLength(Bulk.MaxItems)] IReadOnlyList<JsonElement>? Jobs)
-    : IExampled<JobDocuments>
+public sealed record JobDocuments(
+    [property: Length(1, Bulk.MaxItems), ItemsOf(typeof(JobDocument))] IReadOnlyList<JsonElement>? Jobs
+) : IExampled<JobDocuments>
 {
     public static JobDocuments Example =>
         new([JsonSerializer.SerializeToElement(JobDocument.Example, JsonRules.Options)]);

@@ -12,7 +12,7 @@ public sealed record SecretView(
     DateTime CreatedAt,
     DateTime UpdatedAt,
     DateTime? LastUsedAt,
-    [property: MaxLength(10_000)] IReadOnlyList<string> UsedBy
+    [property: MaxLength(10_000), Each(255)] IReadOnlyList<string> UsedBy
 ) : IExampled<SecretView>
 {
     public static SecretView Example => new("crm-token", Story.SetUpAt, Story.SetUpAt, Story.At, ["connections/crm"]);

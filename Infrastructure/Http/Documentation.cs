@@ -103,7 +103,7 @@ public static class Documentation
             .Select(tag => new OpenApiTag { Name = tag.Name, Description = tag.Description })
             .ToHashSet();
         DocumentedHeaders.Describe(document);
-        DocumentedLimits.RelaxRequests(document);
+        DocumentedLimits.FinishRequests(document);
         return Task.CompletedTask;
     }
 }

@@ -36,6 +36,7 @@ public static class DocumentedHeaders
             "\"key-default\";r=99;t=1"
         ),
         [HeaderNames.ETag] = Text("Names this state of the resource (RFC 9110 section 8.8.3).", 64, Tag),
+        ["Preference-Applied"] = Text("How long the outcome was waited for (RFC 7240).", 64, "wait=10"),
         [IdempotentRequests.ReplayedHeader] = Text("The answer is that of the first request with this key.", 4, "true"),
     };
 
@@ -71,6 +72,21 @@ public static class DocumentedHeaders
             );
         }
 
+        if (traits.Waits)
+        {
+            Add(
+                "Prefer",
+                $"wait=N: up to {PreferWait.MaxSeconds} s for the outcome, which is then answered.",
+                "wait=10",
+                255
+            );
+        }
+
+        if (traits.IsStream)
+        {
+            Add("Last-Event-ID", "The id of the last event that was seen.", "1-succeeded", 255);
+        }
+
         void Add(string name, string description, string example, int maxLength) =>
             parameters.Add(
                 new OpenApiParameter
@@ -104,6 +120,7 @@ public static class DocumentedHeaders
             .. status == 200 && traits.IsList ? new[] { HeaderNames.Link } : [],
             .. status is 201 or 202 ? new[] { HeaderNames.Location } : [],
             .. status < 300 && traits.TakesIdempotencyKey ? new[] { IdempotentRequests.ReplayedHeader } : [],
+            .. status == 200 && traits.Waits ? new[] { "Preference-Applied" } : [],
             .. status == 401 ? new[] { HeaderNames.WWWAuthenticate } : [],
             .. status is 429 or 503 || (status == 409 && traits.TakesIdempotencyKey)
                 ? new[] { HeaderNames.RetryAfter }

@@ -35,6 +35,13 @@ public sealed class EachAttribute(int maxLength) : Attribute, IDescribesSchema
     public void Describe(OpenApiSchema schema) => ((OpenApiSchema)schema.Items!).MaxLength = maxLength;
 }
 
+/// <summary>Each item is read by itself, as one of these.</summary>
+[AttributeUsage(AttributeTargets.Property)]
+public sealed class ItemsOfAttribute(Type type) : Attribute
+{
+    public Type Type { get; } = type;
+}
+
 /// <summary>The JSON handed on here is always an object.</summary>
 [AttributeUsage(AttributeTargets.Property)]
 public sealed class AnyObjectAttribute : Attribute, IDescribesSchema
@@ -69,6 +76,11 @@ public static class DocumentedLimits
         if (context.JsonPropertyInfo is { } property)
         {
             DescribeMember(schema, property, context.ApplicationServices);
+            if (Find<ItemsOfAttribute>(property) is { Type: var item })
+            {
+                // components are not there yet: they are referred to when the document is whole
+                schema.Metadata = new Dictionary<string, object> { [nameof(ItemsOfAttribute)] = item };
+            }
         }
 
         if (context.JsonTypeInfo is { Kind: JsonTypeInfoKind.Object, Properties.Count: > 0 } members)
@@ -83,8 +95,15 @@ public static class DocumentedLimits
         return Task.CompletedTask;
     }
 
-    /// <summary>What a caller may leave out is not required of it, though the service always writes it.</summary>
-    public static void RelaxRequests(OpenApiDocument document)
+    /// <summary>Makes the schema of a type a component, and answers a reference to it.</summary>
+    public static OpenApiSchemaReference Refer(Type type, OpenApiSchema schema, OpenApiDocument document)
+    {
+        document.AddComponent<IOpenApiSchema>(NameOf(type), schema);
+        return new OpenApiSchemaReference(NameOf(type), document);
+    }
+
+    /// <summary>What a caller may leave out is not required of it, though the service always writes it; items get their schema.</summary>
+    public static void FinishRequests(OpenApiDocument document)
     {
         var seen = new HashSet<OpenApiSchema>();
         foreach (
@@ -121,6 +140,11 @@ public static class DocumentedLimits
                 Relax(part);
             }
 
+            if (schema.Metadata?.TryGetValue(nameof(ItemsOfAttribute), out var type) == true && type is Type item)
+            {
+                schema.Items = new OpenApiSchemaReference(NameOf(item), document);
+            }
+
             Relax(schema.Items);
         }
     }
@@ -134,14 +158,18 @@ public static class DocumentedLimits
         }
     }
 
+    private static string NameOf(Type type) => Documentation.NameOf(type) ?? type.Name;
+
     private static bool MayBeNull(IOpenApiSchema schema) =>
         schema.Type is null
             ? schema is not OpenApiSchemaReference && (schema.OneOf?.Any(MayBeNull) ?? true)
             : schema.Type.Value.HasFlag(JsonSchemaType.Null);
 
     private static bool IsAlwaysThere(JsonPropertyInfo member) =>
-        member.AttributeProvider?.GetCustomAttributes(typeof(JsonIgnoreAttribute), inherit: true)
-            is not [JsonIgnoreAttribute { Condition: JsonIgnoreCondition.WhenWritingNull }];
+        Find<JsonIgnoreAttribute>(member) is not { Condition: JsonIgnoreCondition.WhenWritingNull };
+
+    private static T? Find<T>(JsonPropertyInfo member) =>
+        (member.AttributeProvider?.GetCustomAttributes(typeof(T), inherit: true) ?? []).OfType<T>().FirstOrDefault();
 
     private static void DescribeType(OpenApiSchema schema, Type declared)
     {
@@ -213,6 +241,7 @@ public static class DocumentedLimits
                 break;
             case INotEmptyValidator when schema.Type?.HasFlag(JsonSchemaType.String) == true:
                 schema.MinLength = 1;
+                schema.Type &= ~JsonSchemaType.Null;
                 break;
             case IBetweenValidator between:
                 (schema.Minimum, schema.Maximum) = (Write(between.From), Write(between.To));

@@ -99,6 +99,10 @@ public static class DocumentedOperation
             {
                 DescribePlace(parameter, schema);
             }
+            else if (parameter.Schema is OpenApiSchema { Type: JsonSchemaType.Boolean })
+            {
+                parameter.Example ??= true;
+            }
         }
     }
 
@@ -152,7 +156,8 @@ public static class DocumentedOperation
             var schemas = new List<IOpenApiSchema>();
             foreach (var type in types)
             {
-                schemas.Add(await ReferAsync(type, context, cancellationToken));
+                var schema = await context.GetOrCreateSchemaAsync(type, null, cancellationToken);
+                schemas.Add(DocumentedLimits.Refer(type, schema, context.Document!));
             }
 
             media.Schema = schemas is [var only] ? only : new OpenApiSchema { AnyOf = schemas };
@@ -167,19 +172,6 @@ public static class DocumentedOperation
                 Example = example,
             };
         }
-    }
-
-    // the schema, as a component
-    private static async Task<IOpenApiSchema> ReferAsync(
-        Type type,
-        OpenApiOperationTransformerContext context,
-        CancellationToken cancellationToken
-    )
-    {
-        var schema = await context.GetOrCreateSchemaAsync(type, null, cancellationToken);
-        var name = Documentation.NameOf(type) ?? type.Name;
-        context.Document!.AddComponent<IOpenApiSchema>(name, schema);
-        return new OpenApiSchemaReference(name, context.Document);
     }
 
     private static void DescribeAnswers(OpenApiOperation operation, Traits traits, OpenApiDocument document)
@@ -199,9 +191,10 @@ public static class DocumentedOperation
                 StatusCodes.Status204NoContent => "It is done.",
                 _ => response.Description,
             };
-            foreach (var media in response.Content?.Values ?? [])
+            foreach (var (mediaType, media) in response.Content ?? new Dictionary<string, OpenApiMediaType>())
             {
-                media.Example = produced.Type is null ? null : Examples.Of(produced.Type);
+                var example = produced.Type is null ? null : Examples.Of(produced.Type);
+                media.Example = mediaType == EventStream.ContentType ? AsEvent(media, example!) : example;
             }
 
             DocumentedHeaders.AddTo(response, produced.StatusCode, traits, document);
@@ -213,6 +206,14 @@ public static class DocumentedOperation
             DocumentedHeaders.AddTo(known, StatusCodes.Status304NotModified, traits, document);
             operation.Responses!["304"] = known;
         }
+    }
+
+    // a stream is text, of which the schema is that of what each event carries
+    private static JsonNode AsEvent(OpenApiMediaType media, JsonNode data)
+    {
+        var carried = ((OpenApiSchemaReference)media.Schema!).Reference.Id;
+        media.Schema = new OpenApiSchema { Description = $"Server-sent events; the data of each is a {carried}." };
+        return $"id: 1-succeeded\nevent: job\ndata: {data.ToJsonString()}\n\n";
     }
 
     private static async Task DescribeProblemsAsync(

@@ -22,6 +22,13 @@ public sealed class Traits(ApiDescription description, IServiceProvider services
     /// <summary>It shows one resource, with an entity tag.</summary>
     public bool ShowsResource => IsGet && !IsAnonymous && !IsList && !IsStream;
 
+    /// <summary>It answers server-sent events, and goes on behind the last one that was seen.</summary>
+    public bool IsStream =>
+        All<IProducesResponseTypeMetadata>().Any(answer => answer.ContentTypes.Contains(EventStream.ContentType));
+
+    /// <summary>It waits for the outcome when it is asked to.</summary>
+    public bool Waits => Find<Awaited>() is not null;
+
     /// <summary>It changes one resource, under a precondition.</summary>
     public bool ChangesResource => Find<ConditionalWrite>() is not null;
 
@@ -42,9 +49,6 @@ public sealed class Traits(ApiDescription description, IServiceProvider services
         Body?.RequestType is { } type && services.GetService(typeof(IValidator<>).MakeGenericType(type)) is not null;
 
     public bool HasPlace => description.RelativePath!.Contains('{', StringComparison.Ordinal);
-
-    private bool IsStream =>
-        All<IProducesResponseTypeMetadata>().Any(answer => answer.ContentTypes.Contains(EventStream.ContentType));
 
     private bool IsGet => description.HttpMethod == HttpMethods.Get;
 
