@@ -2,7 +2,7 @@
 import createClient from "openapi-fetch";
 import type { components, paths } from "./openapi";
 
-type Job = components["schemas"]["GetJobResponse"];
+type Job = components["schemas"]["JobView"];
 
 /** Publishes an event, and waits for the job that its automation enqueued. */
 export async function handle(address: string, key: string, ticket: number): Promise<Job> {
