@@ -35,6 +35,11 @@ public sealed class EventStream(IAsyncEnumerable<StreamEvent> events) : IResult
         var response = httpContext.Response;
         response.ContentType = ContentType;
         response.Headers["X-Accel-Buffering"] = "no";
+        if (HeadRequests.WasHead(httpContext))
+        {
+            return;
+        }
+
         using var age = new CancellationTokenSource(MaxAge, clock);
         using var over = CancellationTokenSource.CreateLinkedTokenSource(
             httpContext.RequestAborted,

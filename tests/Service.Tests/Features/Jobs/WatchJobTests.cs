@@ -62,6 +62,21 @@ public sealed class WatchJobTests(ServiceFixture service)
     }
 
     [Fact]
+    public async Task A_HEAD_is_answered_and_holds_nothing_open()
+    {
+        var project = await service.NewProjectAsync();
+        var job = await project.Http.PostAsync("/v1/jobs", """{"kind":"noop","run_at":"2090-01-01T00:00:00Z"}""");
+
+        using var request = new HttpRequestMessage(HttpMethod.Head, $"/v1/jobs/{job.Id}/events");
+        using var answer = await project.Http.SendAsync(request, HttpCompletionOption.ResponseContentRead, Token);
+
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        Assert.Equal("text/event-stream", answer.Content.Headers.ContentType?.MediaType);
+        var next = (await project.Http.CallAsync("GET", $"/v1/jobs/{job.Id}")).Expect(HttpStatusCode.OK);
+        Assert.Equal("ready", next.Body.GetProperty("state").GetString());
+    }
+
+    [Fact]
     public async Task Another_projects_job_is_404()
     {
         var job = await (await service.NewProjectAsync()).Http.PostAsync("/v1/jobs", """{"kind":"noop"}""");
