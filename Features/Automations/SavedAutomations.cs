@@ -101,7 +101,7 @@ internal sealed class SavedAutomations(
     )
     {
         var row = await work.Connection.QuerySingleOrDefaultAsync<Row>(
-            Sql.Create.With(ToArguments(Guid.CreateVersion7(clock.GetUtcNow()), 1, document), cancellationToken)
+            Sql.Create.With(ToArguments(null, 1, document), cancellationToken)
         );
         return row?.ToSaved();
     }
@@ -152,18 +152,23 @@ internal sealed class SavedAutomations(
         return view with { Warnings = CycleCheck.Of(view.Name, [.. active.Select(AutomationDocument.Read)]) };
     }
 
-    private object ToArguments(Guid id, int version, AutomationDocument document) =>
-        new
+    /// <param name="known">Null: a new id, of the very moment that is stored, since lists are bounded by the one and show the other.</param>
+    private object ToArguments(Guid? known, int version, AutomationDocument document)
+    {
+        var now = clock.GetUtcNow();
+        var id = known ?? Guid.CreateVersion7(now);
+        return new
         {
             ProjectId,
             Id = id,
             Version = version,
             document.Name,
             State = document.Enabled == false ? "disabled" : "active",
-            Now = clock.GetUtcNow().UtcDateTime,
+            Now = now.UtcDateTime,
             Definition = document.ToJson(),
             Actor,
         };
+    }
 
     private sealed record Row(Guid Id, string Name, int Version, string State)
     {

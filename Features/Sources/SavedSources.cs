@@ -58,7 +58,7 @@ internal sealed class SavedSources(
         CancellationToken cancellationToken
     ) =>
         await work.Connection.QuerySingleOrDefaultAsync<SourceView>(
-            Sql.Insert.With(ToArguments(Guid.CreateVersion7(clock.GetUtcNow()), 1, document), cancellationToken)
+            Sql.Insert.With(ToArguments(null, 1, document), cancellationToken)
         );
 
     protected override Task<SourceView> UpdateAsync(
@@ -114,8 +114,12 @@ internal sealed class SavedSources(
         return Problems.Invalid.Because(message, FieldError.At("/secret", "required", message));
     }
 
-    private object ToArguments(Guid id, int revision, SourceDocument document) =>
-        new
+    /// <param name="known">Null: a new id, of the very moment that is stored, since lists are bounded by the one and show the other.</param>
+    private object ToArguments(Guid? known, int revision, SourceDocument document)
+    {
+        var now = clock.GetUtcNow();
+        var id = known ?? Guid.CreateVersion7(now);
+        return new
         {
             ProjectId,
             Id = id,
@@ -126,8 +130,9 @@ internal sealed class SavedSources(
             Secrets = document.Secret is null
                 ? null
                 : new[] { box.Seal(document.Secret, SourceCache.PlaceOf(ProjectId, id)) },
-            Now = clock.GetUtcNow().UtcDateTime,
+            Now = now.UtcDateTime,
         };
+    }
 
     private static class Sql
     {

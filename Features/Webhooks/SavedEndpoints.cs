@@ -56,9 +56,8 @@ internal sealed class SavedEndpoints(
     )
     {
         var secret = document.Secret ?? EndpointSecret.Generate();
-        var id = Guid.CreateVersion7(clock.GetUtcNow());
         var row = await work.Connection.QuerySingleOrDefaultAsync<EndpointRow>(
-            Sql.Insert.With(ToArguments(id, 1, document with { Secret = secret }), cancellationToken)
+            Sql.Insert.With(ToArguments(null, 1, document with { Secret = secret }), cancellationToken)
         );
         return row is null ? null : row.ToEndpoint() with { Secret = secret };
     }
@@ -109,8 +108,12 @@ internal sealed class SavedEndpoints(
         return view;
     }
 
-    private object ToArguments(Guid id, int revision, EndpointDocument document) =>
-        new
+    /// <param name="known">Null: a new id, of the very moment that is stored, since lists are bounded by the one and show the other.</param>
+    private object ToArguments(Guid? known, int revision, EndpointDocument document)
+    {
+        var now = clock.GetUtcNow();
+        var id = known ?? Guid.CreateVersion7(now);
+        return new
         {
             ProjectId,
             Id = id,
@@ -124,8 +127,9 @@ internal sealed class SavedEndpoints(
                 : new[] { box.Seal(document.Secret, EndpointSecret.PlaceOf(ProjectId, id)) },
             Retry = document.Retry is null ? null : JsonSerializer.Serialize(document.Retry, JsonRules.Options),
             Concurrency = document.Concurrency ?? WebhookEndpoint.DefaultConcurrency,
-            Now = clock.GetUtcNow().UtcDateTime,
+            Now = now.UtcDateTime,
         };
+    }
 
     private static class Sql
     {
