@@ -10,6 +10,7 @@ public sealed class DependencyRules
     [
         "Automations -> Events",
         "Automations -> Jobs",
+        "Connections -> Secrets",
         "Sources -> Events",
         "System -> ApiKeys",
         "Webhooks -> Events",
