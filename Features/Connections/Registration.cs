@@ -17,6 +17,8 @@ internal static class Registration
         services.AddSingleton<ConnectionCache>();
         services.AddSingleton<ConnectionNames>();
         services.AddSingleton<MailSender>();
+        services.AddSingleton<HttpCalls>();
+        services.AddSingleton<MailCalls>();
         services.AddScoped<SavedConnections>();
         return services;
     }
