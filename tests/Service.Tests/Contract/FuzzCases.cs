@@ -54,14 +54,8 @@ internal sealed class FuzzCases(ApiDocument document, Operation operation, Rando
         "*/*",
     ];
 
-    public IEnumerable<FuzzCase> All(int rounds) =>
-        Valid()
-            .Concat(OfPlaces())
-            .Concat(OfParameters())
-            .Concat(OfBodies())
-            .Concat(Enumerable.Range(0, rounds).SelectMany(_ => AtRandom()));
-
-    private IEnumerable<FuzzCase> Valid()
+    /// <summary>As the document shows them.</summary>
+    public IEnumerable<FuzzCase> Valid()
     {
         yield return Request("as the examples say", operation.Bodies.FirstOrDefault());
         yield return Request(
@@ -74,6 +68,14 @@ internal sealed class FuzzCases(ApiDocument document, Operation operation, Rando
             yield return Request($"as the example of {body.Key} says", body);
         }
     }
+
+    /// <summary>At the edges of what the document allows, and beyond them.</summary>
+    /// <param name="rounds">How many more there are that are changed at random.</param>
+    public IEnumerable<FuzzCase> Odd(int rounds) =>
+        OfPlaces()
+            .Concat(OfParameters())
+            .Concat(OfBodies())
+            .Concat(Enumerable.Range(0, rounds).SelectMany(_ => AtRandom()));
 
     private IEnumerable<FuzzCase> OfPlaces() =>
         operation.Path.Contains('{')
@@ -96,6 +98,11 @@ internal sealed class FuzzCases(ApiDocument document, Operation operation, Rando
         {
             Name = "with a parameter that nobody knows",
             Path = $"{usual.Path}?colour=red",
+        };
+        yield return usual with
+        {
+            Name = "with a parameter that is no text",
+            Path = $"{usual.Path}?colour=%FF",
         };
         foreach (var parameter in operation.Parameters)
         {
