@@ -36,6 +36,7 @@ public static class DocumentedProblems
 
     private static IEnumerable<ProblemCode> OfMachinery(Traits traits) =>
         [
+            Problems.MalformedRequest, // what is no text is refused before anything looks at the route
             Problems.RateLimited,
             Problems.InternalError,
             Problems.StorageUnavailable,
@@ -45,13 +46,7 @@ public static class DocumentedProblems
             .. traits.AnswersBody && !traits.IsForeign ? new[] { Problems.NotAcceptable } : [],
             .. traits.IsList ? new[] { Problems.CursorMismatch } : [],
             .. traits.TakesBody
-                ? new[]
-                {
-                    Problems.MalformedRequest,
-                    Problems.MalformedBody,
-                    Problems.TooLarge,
-                    Problems.UnsupportedMediaType,
-                }
+                ? new[] { Problems.MalformedBody, Problems.TooLarge, Problems.UnsupportedMediaType }
                 : [],
             .. traits.ChecksBody ? new[] { Problems.Invalid } : [],
             .. traits.ChangesResource
