@@ -85,8 +85,8 @@ public sealed class TakeEffectTests(ServiceFixture service)
         await project.PublishAsync("a");
 
         var run = await Eventually.FitAsync(
-            async () => (await project.GetAsync("/v1/runs")).GetProperty("items")[0],
-            shown => shown.State() == "waiting"
+            async () => (await project.GetAsync("/v1/runs")).GetProperty("items").EnumerateArray().FirstOrDefault(),
+            shown => shown.ValueKind == JsonValueKind.Object && shown.State() == "waiting"
         );
         run = await project.GetAsync($"/v1/runs/{run.GetProperty("id").GetGuid()}");
         var job = await Eventually.FitAsync(
