@@ -1,3 +1,4 @@
+using Bellhop.Features.Connections.Checking;
 using Bellhop.Features.Secrets;
 using Bellhop.Infrastructure.Http;
 
@@ -17,6 +18,11 @@ internal static class Registration
         services.AddSingleton<ConnectionCache>();
         services.AddSingleton<ConnectionNames>();
         services.AddSingleton<MailSender>();
+        services.AddSingleton<ServerProbe>();
+        services.AddSingleton<IConnectionCheck, HttpCheck>();
+        services.AddSingleton<IConnectionCheck, DatabaseCheck>();
+        services.AddSingleton<IConnectionCheck, SmtpCheck>();
+        services.AddSingleton<IConnectionCheck, S3Check>();
         services.AddScoped<SavedConnections>();
         return services;
     }
