@@ -50,6 +50,22 @@ public sealed class ConnectionCache(
         return new OpenConnection(projectId, row.Id, row.Name, row.Kind, row.ReadConfig(), secret);
     }
 
+    /// <summary>The same, as it is now and not as it is remembered.</summary>
+    internal async ValueTask<OpenConnection?> FindNowAsync(
+        Guid projectId,
+        string nameOrId,
+        CancellationToken cancellationToken
+    )
+    {
+        _found.TryRemove((projectId, nameOrId), out _);
+        if (await FindSealedAsync(projectId, nameOrId, cancellationToken) is { SecretName: { } secret })
+        {
+            secrets.Forget(projectId, secret);
+        }
+
+        return await FindAsync(projectId, nameOrId, cancellationToken);
+    }
+
     /// <summary>A connection to send HTTP requests through: of kind http, or llm. Null where there is none of that name or id.</summary>
     /// <exception cref="ConnectionKindException">It is of another kind.</exception>
     public async ValueTask<HttpConnection?> OpenHttpAsync(
@@ -74,6 +90,9 @@ public sealed class ConnectionCache(
         _found.TryRemove((projectId, connection.Name), out _);
         _found.TryRemove((projectId, $"{connection.Id}"), out _);
     }
+
+    /// <summary>Lets go of what a connection that is gone has carried.</summary>
+    internal void Drop(Guid id) => _states.TryRemove(id, out _);
 
     private async ValueTask<SealedConnection?> FindSealedAsync(
         Guid projectId,

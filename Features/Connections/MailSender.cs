@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using Bellhop.Features.Connections.Checking;
 using Bellhop.Infrastructure.Outgoing;
 using MailKit;
 using MailKit.Net.Smtp;
@@ -32,16 +33,16 @@ public sealed class MailSender(Dialer dialer, TimeProvider clock)
         using var linked = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
         try
         {
-            using var session = await SmtpSession.OpenAsync(dialer, config, _ => { }, linked.Token);
+            using var session = await SmtpSession.OpenAsync(dialer, config, SessionWatch.None, linked.Token);
             await SmtpSession.LoginAsync(session, config, smtp.Secret, linked.Token);
             await session.SendAsync(Compose(config, mail), linked.Token);
             await LeaveAsync(session, linked.Token);
             return MailResult.Sent;
         }
-        catch (Exception exception) when (SmtpFault.Of(exception) is { } found)
+        catch (Exception exception) when (SmtpFault.Of(exception, smtp.Secret) is { } found)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            return MailResult.Refused(found.Code, Redaction.Of(found.Message, smtp.Secret), found.IsPermanent);
+            return MailResult.Refused(found.Code, found.Message, found.IsPermanent);
         }
     }
 
@@ -52,7 +53,7 @@ public sealed class MailSender(Dialer dialer, TimeProvider clock)
         {
             await session.DisconnectAsync(quit: true, cancellationToken);
         }
-        catch (Exception exception) when (SmtpFault.Of(exception) is not null)
+        catch (Exception exception) when (SmtpFault.Of(exception, null) is not null)
         {
             // as if it had gone well
         }
@@ -77,11 +78,10 @@ public sealed class MailSender(Dialer dialer, TimeProvider clock)
 /// <summary>Opens a session with a mail server: to a checked address, while TLS keeps the name.</summary>
 internal static class SmtpSession
 {
-    /// <param name="reached">Told <c>connect</c>, <c>greeting</c> and <c>tls</c> as each of them is behind.</param>
     public static async Task<SmtpClient> OpenAsync(
         Dialer dialer,
         SmtpConfig config,
-        Action<string> reached,
+        SessionWatch watch,
         CancellationToken cancellationToken
     )
     {
@@ -91,14 +91,14 @@ internal static class SmtpSession
             throw new DialException(check.ErrorCode!);
         }
 
-        return await OpenAsync(dialer, host, config, reached, cancellationToken);
+        return await OpenAsync(dialer, host, config, watch, cancellationToken);
     }
 
     public static async Task<SmtpClient> OpenAsync(
         Dialer dialer,
         CheckedHost host,
         SmtpConfig config,
-        Action<string> reached,
+        SessionWatch watch,
         CancellationToken cancellationToken
     )
     {
@@ -109,20 +109,12 @@ internal static class SmtpSession
 
         var dialed = await dialer.ConnectAsync(host, cancellationToken);
         var socket = dialed.Socket ?? throw new DialException(dialed.ErrorCode!);
-        reached("connect");
-        var client = new SmtpClient(new Greeting(reached))
+        watch.Reached(StepName.Connect, $"Port {host.Port} accepts connections.");
+        var client = new SmtpClient(new Greeting(watch))
         {
             CheckCertificateRevocation = false, // it would be asked for over the network
-            ServerCertificateValidationCallback = (_, certificate, _, errors) =>
-            {
-                var isValid = PeerTrust.IsValidFor(host.Name, certificate, errors);
-                if (isValid)
-                {
-                    reached("tls");
-                }
-
-                return isValid;
-            },
+            ServerCertificateValidationCallback = (_, certificate, chain, errors) =>
+                watch.Accepts(host.Name, certificate, chain, errors),
         };
         try
         {
@@ -169,7 +161,7 @@ internal static class SmtpSession
         };
 
     /// <summary>Notices the server's first line, and nothing of what is said.</summary>
-    private sealed class Greeting(Action<string> reached) : IProtocolLogger
+    private sealed class Greeting(SessionWatch watch) : IProtocolLogger
     {
         private bool _isGreeted;
 
@@ -180,7 +172,7 @@ internal static class SmtpSession
             if (!_isGreeted)
             {
                 _isGreeted = true;
-                reached("greeting");
+                watch.Reached(StepName.Greeting, "A mail server answers.");
             }
         }
 
@@ -205,17 +197,21 @@ internal static class SmtpSession
 internal sealed record SmtpFault(int? Code, string Message, bool IsPermanent)
 {
     /// <summary>Null: it is none of these, but a bug.</summary>
-    public static SmtpFault? Of(Exception exception) =>
+    public static SmtpFault? Of(Exception exception, string? secret) =>
         exception switch
         {
             DialException dial => new SmtpFault(null, Reasons.Of(dial.Code), IsPermanent: false),
             SmtpCommandException command => new SmtpFault(
                 (int)command.StatusCode,
-                $"{(int)command.StatusCode} {command.Message}",
+                $"{(int)command.StatusCode} {Redaction.Of(command.Message, secret)}",
                 (int)command.StatusCode >= 500
             ),
-            AuthenticationException { InnerException: SmtpCommandException command } => Of(command),
-            AuthenticationException login => new SmtpFault(535, $"The login was refused: {login.Message}", true),
+            AuthenticationException { InnerException: SmtpCommandException command } => Of(command, secret),
+            AuthenticationException login => new SmtpFault(
+                535,
+                $"The login was refused: {Redaction.Of(login.Message, secret)}",
+                true
+            ),
             SslHandshakeException => new SmtpFault(null, Reasons.Of(OutgoingErrors.TlsFailed), false),
             // STARTTLS, AUTH or SMTPUTF8 is not among what the server says it can
             NotSupportedException lack => new SmtpFault(null, lack.Message, true),
@@ -229,16 +225,16 @@ internal sealed record SmtpFault(int? Code, string Message, bool IsPermanent)
         };
 }
 
-/// <summary>Makes what others say fit to be shown.</summary>
+/// <summary>Makes what others say fit to be shown. Our own words are not looked through: a gap in them would tell the secret.</summary>
 internal static class Redaction
 {
-    private const int MaxLength = 500;
+    private const int MaxForeign = 400;
 
-    /// <summary>One line, without the secret, of 500 characters at most.</summary>
+    /// <summary>One line, without the secret, of 400 characters at most.</summary>
     public static string Of(string text, string? secret)
     {
         var shown = secret is { Length: > 0 } ? text.Replace(secret, "…", StringComparison.Ordinal) : text;
         shown = new string([.. shown.Select(character => char.IsControl(character) ? ' ' : character)]).Trim();
-        return shown.Length <= MaxLength ? shown : shown[..(MaxLength - 1)] + "…";
+        return shown.Length <= MaxForeign ? shown : shown[..(MaxForeign - 1)] + "…";
     }
 }

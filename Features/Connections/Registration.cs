@@ -1,3 +1,4 @@
+using Bellhop.Features.Connections.Checking;
 using Bellhop.Features.Secrets;
 using Bellhop.Infrastructure.Http;
 
@@ -19,6 +20,11 @@ internal static class Registration
         services.AddSingleton<MailSender>();
         services.AddSingleton<HttpCalls>();
         services.AddSingleton<MailCalls>();
+        services.AddSingleton<ServerProbe>();
+        services.AddSingleton<IConnectionCheck, HttpCheck>();
+        services.AddSingleton<IConnectionCheck, DatabaseCheck>();
+        services.AddSingleton<IConnectionCheck, SmtpCheck>();
+        services.AddSingleton<IConnectionCheck, S3Check>();
         services.AddScoped<SavedConnections>();
         return services;
     }

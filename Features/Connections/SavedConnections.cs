@@ -96,6 +96,7 @@ internal sealed class SavedConnections(
         CancellationToken cancellationToken
     )
     {
+        work.AfterCommit(() => cache.Drop(stored.View.Id));
         await work.Connection.ExecuteAsync(Sql.Delete.With(new { ProjectId, stored.View.Id }, cancellationToken));
         return null;
     }
