@@ -49,6 +49,7 @@ public static class DocumentedProblems
                 {
                     Problems.MalformedRequest,
                     Problems.MalformedBody,
+                    Problems.TooSlow,
                     Problems.TooLarge,
                     Problems.UnsupportedMediaType,
                 }
