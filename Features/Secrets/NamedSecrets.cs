@@ -43,6 +43,19 @@ public sealed class NamedSecrets(NpgsqlDataSource database, SecretBox box, TimeP
         return value;
     }
 
+    /// <summary>Whether there is one of that name; it then stays until the transaction ends, so that it may be referred to.</summary>
+    internal static async Task<bool> HoldAsync(
+        NpgsqlConnection connection,
+        Guid projectId,
+        string name,
+        CancellationToken cancellationToken
+    )
+    {
+        var arguments = new { ProjectId = projectId, Name = name };
+        return await connection.QuerySingleOrDefaultAsync<string>(Sql.Hold.With(arguments, cancellationToken))
+            is not null;
+    }
+
     /// <summary>Has the next look go to the database.</summary>
     internal void Forget(Guid projectId, string name) => _found.TryRemove((projectId, name), out _);
 
@@ -73,6 +86,9 @@ public sealed class NamedSecrets(NpgsqlDataSource database, SecretBox box, TimeP
             )
             SELECT value FROM secrets WHERE project_id = @ProjectId AND name = @Name
             """;
+
+        public const string Hold =
+            "SELECT name FROM secrets WHERE project_id = @ProjectId AND name = @Name FOR KEY SHARE";
 
         public const string TakeSealed = """
             SELECT project_id, name AS id, ARRAY[value] AS sealed

@@ -24,6 +24,7 @@ public static class Story
     public static readonly Guid Automation = new("0199c8a1-2c40-7d52-8b0e-41f7a96c3d02");
     public static readonly Guid Run = new("0199c8c5-b000-7a3d-b6c1-2f90e4d8a713");
     public static readonly Guid Job = new("0199c8c5-b00c-7f48-a2d7-5c1b9e60f834");
+    public static readonly Guid Connection = new("0199c8a0-c6d8-7f15-a3b2-91e07d4c86fa");
     public static readonly Guid Endpoint = new("0199c8a1-5b18-7e07-93ac-d6410f2b7e95");
     public static readonly Guid Delivery = new("0199c8c5-b000-7b91-8e5f-a7c3064d1b26");
     public static readonly Guid Source = new("0199c8a0-f3e0-7640-b1d9-08c57ea2f417");

@@ -53,6 +53,13 @@ internal static class PlanRows
                 INSERT INTO webhook_endpoints (project_id, id, name, url, event_types, state, secrets, created_at)
                 SELECT project_id, id, 'w-' || n, 'https://example.com', '{none}', 'active', '{}', moment
                 """,
+            """
+                INSERT INTO connections (project_id, id, name, kind, config, created_at)
+                SELECT project_id, id, 'c-' || n,
+                    CASE WHEN n % 100 = 0
+                        THEN (ARRAY['postgresql', 'mysql', 'smtp', 's3', 'llm'])[1 + n / 100 % 5] ELSE 'http' END,
+                    '{}', moment
+                """,
             $$"""
                 INSERT INTO deliveries (project_id, id, event_id, endpoint_id, state, created_at)
                 SELECT project_id, id, id,

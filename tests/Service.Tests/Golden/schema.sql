@@ -620,6 +620,7 @@ ALTER TABLE ONLY bellhop.webhook_endpoints
     ADD CONSTRAINT webhook_endpoints_pkey PRIMARY KEY (project_id, id);
 CREATE INDEX automations_by_state ON bellhop.automations USING btree (project_id, state, id) WHERE (deleted_at IS NULL);
 CREATE UNIQUE INDEX automations_name_taken ON bellhop.automations USING btree (project_id, name) WHERE (deleted_at IS NULL);
+CREATE INDEX connections_by_kind ON bellhop.connections USING btree (project_id, kind, id);
 CREATE INDEX connections_by_secret ON bellhop.connections USING btree (project_id, secret_name) WHERE (secret_name IS NOT NULL);
 CREATE INDEX deliveries_by_endpoint ON ONLY bellhop.deliveries USING btree (project_id, endpoint_id, id);
 CREATE INDEX deliveries_by_endpoint_and_state ON ONLY bellhop.deliveries USING btree (project_id, endpoint_id, state, id) WHERE (state <> 'succeeded'::text);

@@ -17,6 +17,7 @@ public sealed class PagingTests(ServiceFixture service)
     public static TheoryData<string> Lists =>
         [
             "/v1/automations",
+            "/v1/connections",
             "/v1/deliveries",
             "/v1/events",
             "/v1/jobs",

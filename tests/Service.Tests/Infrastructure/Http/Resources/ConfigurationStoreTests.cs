@@ -20,6 +20,11 @@ public sealed class ConfigurationStoreTests(ServiceFixture service)
             """{"enabled":false}""",
             "state"
         ),
+        ["/v1/connections"] = (
+            """{"kind":"http","config":{"base_url":"http://127.0.0.1:9","auth":{"type":"bearer"}},"secret":{"value":"s"}}""",
+            """{"config":{"base_url":"http://127.0.0.1:9/other"}}""",
+            "config"
+        ),
         ["/v1/sources"] = (
             """{"scheme":"github","secret":"a secret of ours"}""",
             """{"scheme":"standard-webhooks","secret":"whsec_MDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAw"}""",

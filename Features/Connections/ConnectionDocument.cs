@@ -1,0 +1,116 @@
+using System.ComponentModel.DataAnnotations;
+using System.Text.Json;
+using Bellhop.Infrastructure.Http;
+using Bellhop.Infrastructure.Http.Resources;
+using Microsoft.OpenApi;
+
+namespace Bellhop.Features.Connections;
+
+/// <summary>A connection as its author writes it.</summary>
+/// <param name="Name">1 to 63 lower-case letters, digits and hyphens.</param>
+/// <param name="Kind">Stays as it is once the connection is made.</param>
+/// <param name="Config">What the kind needs: <c>http</c> base_url, auth, rate, allowed_hosts; <c>postgresql</c> and <c>mysql</c> host, port, database, user, tls; <c>smtp</c> host, port, user, from, tls; <c>s3</c> endpoint, region, bucket, access_key_id; <c>llm</c> base_url, model.</param>
+/// <param name="Secret">The name of a secret; or <c>{"value":"…"}</c>, which only this connection has; or <c>{"set":true}</c>, as it is shown: its own stays.</param>
+public sealed record ConnectionDocument(
+    string? Name,
+    string? Kind,
+    [property: AnyObject] JsonElement? Config,
+    [property: SecretShape] JsonElement? Secret = null
+) : INamedDocument<ConnectionDocument>, IExampled<ConnectionDocument>
+{
+    public static ConnectionDocument Example =>
+        new(
+            "crm",
+            ConnectionKind.Http,
+            Story.Json("""{"base_url":"https://crm.example.com/api","auth":{"type":"bearer"}}"""),
+            Story.Json("""{"value":"correct horse battery staple"}""")
+        );
+
+    public ConnectionDocument Named(string name) => this with { Name = name };
+
+    public override string ToString() => $"{Kind} {Name}";
+}
+
+/// <summary>A connection as it is shown: never its secret.</summary>
+/// <param name="Config">As it was written.</param>
+/// <param name="Secret">The name of a secret; <c>{"set":true}</c>: one of its own; null: none.</param>
+/// <param name="Revision">1, and one more with each change.</param>
+public sealed record ConnectionView(
+    Guid Id,
+    [property: SlugShape] string Name,
+    [property: WordOf(typeof(ConnectionKind))] string Kind,
+    [property: AnyObject] JsonElement Config,
+    [property: SecretShape] JsonElement? Secret,
+    [property: Range(1, int.MaxValue)] int Revision,
+    DateTime CreatedAt,
+    DateTime UpdatedAt
+) : IRevised, IExampled<ConnectionView>
+{
+    public static ConnectionView Example =>
+        new(
+            Story.Connection,
+            "crm",
+            ConnectionKind.Http,
+            Story.Json("""{"base_url":"https://crm.example.com/api","auth":{"type":"bearer"}}"""),
+            Story.Json("\"crm-token\""),
+            1,
+            Story.SetUpAt,
+            Story.SetUpAt
+        );
+}
+
+/// <summary>A connection's row without its secret.</summary>
+internal sealed record ConnectionRow(
+    Guid Id,
+    string Name,
+    string Kind,
+    string Config,
+    string? SecretName,
+    bool HasSecret,
+    int Revision,
+    DateTime CreatedAt,
+    DateTime UpdatedAt
+)
+{
+    public ConnectionView ToView() =>
+        new(Id, Name, Kind, JsonElement.Parse(Config), Secret, Revision, CreatedAt, UpdatedAt);
+
+    public ConnectionDocument ToDocument() => new(Name, Kind, JsonElement.Parse(Config), Secret);
+
+    private JsonElement? Secret =>
+        SecretName is not null ? JsonSerializer.SerializeToElement(SecretName, JsonRules.Options)
+        : HasSecret ? SecretChoice.Own
+        : null;
+}
+
+/// <summary>A text or an object: the name of a secret, a secret, or the sign that there is one.</summary>
+[AttributeUsage(AttributeTargets.Property)]
+internal sealed class SecretShapeAttribute : Attribute, IDescribesSchema
+{
+    public void Describe(OpenApiSchema schema)
+    {
+        var name = new OpenApiSchema { Type = JsonSchemaType.String };
+        new SlugShapeAttribute().Describe(name);
+        schema.Type = null;
+        schema.AnyOf =
+        [
+            name,
+            new OpenApiSchema
+            {
+                Type = JsonSchemaType.Object,
+                AdditionalPropertiesAllowed = false,
+                Properties = new Dictionary<string, IOpenApiSchema>
+                {
+                    ["value"] = new OpenApiSchema
+                    {
+                        Type = JsonSchemaType.String,
+                        MinLength = 1,
+                        MaxLength = Secrets.SecretValue.MaxBytes,
+                    },
+                    ["set"] = new OpenApiSchema { Type = JsonSchemaType.Boolean },
+                },
+            },
+            new OpenApiSchema { Type = JsonSchemaType.Null },
+        ];
+    }
+}
