@@ -67,7 +67,7 @@ public sealed record AutomationTrigger(
 );
 
 /// <summary>A step for when another has failed, as its author writes it.</summary>
-/// <param name="Id">Names the step's output: <c>steps.&lt;id&gt;.output</c>.</param>
+/// <param name="Id">Names the step's output: <c>steps.{id}.output</c>.</param>
 /// <param name="Uses">What it does.</param>
 /// <param name="If">An expression; where it is false the step is skipped and its output is null.</param>
 /// <param name="With">An object in whose strings <c>${…}</c> stands for the value of an expression.</param>
@@ -85,7 +85,7 @@ public record ErrorStepDocument(
 );
 
 /// <summary>One step as its author writes it.</summary>
-/// <param name="Id">Names the step's output: <c>steps.&lt;id&gt;.output</c>.</param>
+/// <param name="Id">Names the step's output: <c>steps.{id}.output</c>.</param>
 /// <param name="Uses">What it does.</param>
 /// <param name="If">An expression; where it is false the step is skipped and its output is null.</param>
 /// <param name="With">An object in whose strings <c>${…}</c> stands for the value of an expression.</param>

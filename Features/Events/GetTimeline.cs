@@ -44,7 +44,7 @@ public static class GetTimeline
     public sealed record Query(Guid Id, PageRequest Page) : IRequest<Result<Page<Response>>>;
 
     /// <param name="Kind"><c>event</c>, <c>run</c>, <c>step</c>, <c>job</c>, <c>delivery</c> or <c>attempt</c>.</param>
-    /// <param name="Id">Of a step <c>&lt;run&gt;/&lt;step&gt;</c>, of an attempt <c>&lt;delivery or job&gt;/&lt;number&gt;</c>.</param>
+    /// <param name="Id">Of a step <c>{run}/{step}</c>, of an attempt <c>{delivery or job}/{number}</c>.</param>
     /// <param name="ParentId">What caused it.</param>
     /// <param name="Name">The event's type, the automation, the step, the job's kind, the endpoint.</param>
     /// <param name="Error">An object with a <c>code</c>.</param>
