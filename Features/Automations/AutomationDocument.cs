@@ -2,6 +2,7 @@ using System.ComponentModel.DataAnnotations;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Bellhop.Features.Events;
+using Bellhop.Features.Jobs;
 using Bellhop.Infrastructure.Expressions;
 using Bellhop.Infrastructure.Http;
 using Bellhop.Infrastructure.Http.Resources;
@@ -23,6 +24,13 @@ public sealed record AutomationDocument(
 ) : INamedDocument<AutomationDocument>, IExampled<AutomationDocument>
 {
     public AutomationDocument Named(string name) => this with { Name = name };
+
+    /// <summary>The steps, and those that handle their failures.</summary>
+    public IEnumerable<ErrorStepDocument> AllSteps() =>
+        Steps!.SelectMany(step =>
+            (IEnumerable<ErrorStepDocument>)
+                [step, .. Automations.OnError.Read(step.OnError, "").Choice.Steps.OfType<ErrorStepDocument>()]
+        );
 
     public static AutomationDocument Example =>
         new(
@@ -58,14 +66,56 @@ public sealed record AutomationTrigger(
     [property: Length(1, CompiledAutomation.MaxTypes), Each(EventTypePattern.MaxLength)] IReadOnlyList<string>? Type
 );
 
-/// <summary>One step as its author writes it.</summary>
+/// <summary>A step for when another has failed, as its author writes it.</summary>
 /// <param name="Id">Names the step's output: <c>steps.&lt;id&gt;.output</c>.</param>
-/// <param name="Uses"><c>set</c>, <c>job</c> or <c>emit</c>.</param>
+/// <param name="Uses">What it does.</param>
 /// <param name="If">An expression; where it is false the step is skipped and its output is null.</param>
 /// <param name="With">An object in whose strings <c>${…}</c> stands for the value of an expression.</param>
-public sealed record StepDocument(
+/// <param name="Retry">
+/// How a failure that may pass is tried again: of a job, and of <c>http</c> and <c>notify</c>; null: as the queue says. What fails
+/// the same way each time (<c>set</c>, <c>emit</c>, an expression) is not tried again.
+/// </param>
+public record ErrorStepDocument(
     [property: Length(1, 63), RegularExpression(CompiledAutomation.StepIdPattern)] string? Id,
-    [property: AllowedValues("set", "job", "emit")] string? Uses,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull), MaxLength(Limits.SourceLength)] string? If,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull), AnyObject] JsonElement? With
+    [property: WordOf(typeof(StepUses))] string? Uses,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull), MaxLength(Limits.SourceLength)]
+        string? If = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull), AnyObject] JsonElement? With = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] RetryPolicy? Retry = null
 );
+
+/// <summary>One step as its author writes it.</summary>
+/// <param name="Id">Names the step's output: <c>steps.&lt;id&gt;.output</c>.</param>
+/// <param name="Uses">What it does.</param>
+/// <param name="If">An expression; where it is false the step is skipped and its output is null.</param>
+/// <param name="With">An object in whose strings <c>${…}</c> stands for the value of an expression.</param>
+/// <param name="Retry">As for an error step.</param>
+/// <param name="OnError">
+/// What its failure means: <c>fail</c> (so too where nothing is said), <c>continue</c>, or steps to be taken before the run goes on.
+/// A run that went on past a failure ends <c>partial</c>.
+/// </param>
+public sealed record StepDocument(
+    string? Id,
+    string? Uses,
+    string? If = null,
+    JsonElement? With = null,
+    RetryPolicy? Retry = null,
+    [property:
+        JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull),
+        JsonPropertyOrder(1), // after what every step has
+        WordOr(typeof(OnErrorWords), typeof(ErrorSteps))
+    ]
+        JsonElement? OnError = null
+) : ErrorStepDocument(Id, Uses, If, With, Retry);
+
+/// <summary>What a step may do.</summary>
+public static class StepUses
+{
+    public const string Set = "set";
+    public const string Job = "job";
+    public const string Emit = "emit";
+    public const string Http = "http";
+    public const string Notify = "notify";
+
+    public static readonly IReadOnlyList<string> All = [Set, Job, Emit, Http, Notify];
+}

@@ -14,7 +14,13 @@ internal static class AutomationScope
 
     private static readonly JsonDocumentOptions Deep = new() { MaxDepth = 128 };
 
-    private static readonly Shape Step = Shape.Closed(("output", Shape.Free), ("state", Shape.Text));
+    private const string Secrets = "secrets";
+
+    private static readonly Shape Step = Shape.Closed(
+        ("output", Shape.Free),
+        ("state", Shape.Text),
+        ("error", Shape.Free)
+    );
 
     private static readonly Shape Run = Shape.Closed(
         ("id", Shape.Text),
@@ -40,6 +46,14 @@ internal static class AutomationScope
             ("now", Shape.Text)
         );
 
+    /// <summary>As <see cref="After"/>, and <c>secrets</c>; their value comes last.</summary>
+    /// <param name="scope">The names without it.</param>
+    /// <param name="known">The secrets there are; null: any.</param>
+    public static Scope WithSecrets(Scope scope, IEnumerable<string>? known) => scope.With(Secrets, Shape.Named(known));
+
+    /// <summary>The names of the secrets that a template uses.</summary>
+    public static IEnumerable<string> SecretsIn(Template template) => template.Named.Select(use => use.Member);
+
     /// <summary>The values of those names, in their order.</summary>
     public static Value[] Values(NewEvent newEvent, Guid runId, string automation, int version, DateTime now) =>
         [
@@ -55,8 +69,10 @@ internal static class AutomationScope
         ];
 
     /// <summary>The value of <c>steps.&lt;id&gt;</c>.</summary>
-    public static Value TakenStep(string state, JsonElement? output) =>
-        Value.Map(("output", output is { } json ? Value.From(json) : Value.Null), ("state", Value.From(state)));
+    public static Value TakenStep(string state, JsonElement? output, JsonElement? error) =>
+        Value.Map(("output", Of(output)), ("state", Value.From(state)), ("error", Of(error)));
+
+    private static Value Of(JsonElement? json) => json is { } given ? Value.From(given) : Value.Null;
 
     private static Value Of(NewEvent newEvent)
     {

@@ -1,13 +1,10 @@
-using System.Text.Json;
-using System.Text.RegularExpressions;
 using Bellhop.Features.Events;
-using Bellhop.Infrastructure.Expressions;
 using Bellhop.Infrastructure.Http;
 
 namespace Bellhop.Features.Automations;
 
 /// <summary>An automation ready to run: every pattern, expression and template of it compiled. Immutable.</summary>
-internal sealed partial class CompiledAutomation
+internal sealed class CompiledAutomation
 {
     public const int MaxSteps = 100;
     public const string StepIdPattern = "^[a-z][a-z0-9_]{0,62}$";
@@ -15,11 +12,16 @@ internal sealed partial class CompiledAutomation
 
     private CompiledAutomation(IReadOnlyList<RunStep> steps) => Steps = steps;
 
+    /// <summary>In order; those that handle a failure follow the step that may fail.</summary>
     public IReadOnlyList<RunStep> Steps { get; }
 
+    /// <summary>The secrets that its steps name.</summary>
+    public IEnumerable<string> Secrets =>
+        Steps.Select(step => step.Action).OfType<StepEffect>().SelectMany(effect => effect.Secrets).Distinct();
+
     /// <summary>Checks a document whole; every fault is told, each with a pointer to its member.</summary>
-    /// <param name="targets">Where a job may go; null skips that check, for what was saved before.</param>
-    public static Result<CompiledAutomation> Compile(AutomationDocument document, JobTargets? targets)
+    /// <param name="targets">What there is to name in the project; null skips that check, for what was saved before.</param>
+    public static Result<CompiledAutomation> Compile(AutomationDocument document, StepTargets? targets)
     {
         var faults = new DocumentFaults();
         if (!Slug.IsSound(document.Name))
@@ -28,8 +30,8 @@ internal sealed partial class CompiledAutomation
         }
 
         CheckTypes(document.On?.Type, faults);
-        CompileIf(document.If, "/if", AutomationScope.After([]), faults);
-        var steps = CompileSteps(document.Steps, faults, targets);
+        faults.Compile(document.If, "/if", AutomationScope.After([]));
+        var steps = new StepCompiler(faults, targets).Compile(document.Steps);
         return faults.ToProblem() is { } problem ? problem : new CompiledAutomation(steps);
     }
 
@@ -53,113 +55,4 @@ internal sealed partial class CompiledAutomation
             }
         }
     }
-
-    private static List<RunStep> CompileSteps(
-        IReadOnlyList<StepDocument>? documents,
-        DocumentFaults faults,
-        JobTargets? targets
-    )
-    {
-        var steps = new List<RunStep>();
-        if (documents is null or { Count: 0 or > MaxSteps })
-        {
-            faults.Add("/steps", documents is null ? "required" : "out_of_range", $"There are 1 to {MaxSteps} steps.");
-            return steps;
-        }
-
-        var before = new List<string>();
-        for (var index = 0; index < documents.Count; index++)
-        {
-            var pointer = $"/steps/{index}";
-            if (documents[index] is not { } document)
-            {
-                faults.Add(pointer, "wrong_type", "A step is an object.");
-                continue;
-            }
-
-            var scope = AutomationScope.After(before);
-            var condition = CompileIf(document.If, $"{pointer}/if", scope, faults);
-            var action = CompileAction(document, pointer, scope, faults, targets);
-            if (CheckId(document.Id, pointer, before, faults) is { } id)
-            {
-                before.Add(id);
-                if (action is not null)
-                {
-                    steps.Add(new RunStep(id, condition, action));
-                }
-            }
-        }
-
-        return steps;
-    }
-
-    private static string? CheckId(string? id, string pointer, List<string> before, DocumentFaults faults)
-    {
-        if (id is null || !StepId().IsMatch(id))
-        {
-            faults.Add(
-                $"{pointer}/id",
-                id is null ? "required" : "invalid",
-                "An id is 1 to 63 lower-case letters, digits and underscores, a letter first."
-            );
-            return null;
-        }
-
-        if (before.Contains(id))
-        {
-            faults.Add($"{pointer}/id", "duplicate", $"There is a step {id} before this one.");
-            return null;
-        }
-
-        return id;
-    }
-
-    private static Expression? CompileIf(string? source, string pointer, Scope scope, DocumentFaults faults)
-    {
-        if (source is null)
-        {
-            return null;
-        }
-
-        var compiled = Expression.CompileCondition(source, scope);
-        if (compiled.Succeeded)
-        {
-            return compiled.Value;
-        }
-
-        faults.Add(pointer, compiled.Error);
-        return null;
-    }
-
-    private static IStepAction? CompileAction(
-        StepDocument document,
-        string pointer,
-        Scope scope,
-        DocumentFaults faults,
-        JobTargets? targets
-    )
-    {
-        if (document.Uses is not ("set" or "job" or "emit"))
-        {
-            faults.Add($"{pointer}/uses", document.Uses is null ? "required" : "invalid", "One of set, job, emit.");
-            return null;
-        }
-
-        if (document.With is not { ValueKind: JsonValueKind.Object } with)
-        {
-            faults.Add($"{pointer}/with", document.With is null ? "required" : "wrong_type", "with is an object.");
-            return null;
-        }
-
-        var source = new StepSource(with, $"{pointer}/with", scope, faults, targets);
-        return document.Uses switch
-        {
-            "set" => StepSet.Compile(source),
-            "job" => StepJob.Compile(source),
-            _ => StepEmit.Compile(source),
-        };
-    }
-
-    [GeneratedRegex(StepIdPattern, RegexOptions.ECMAScript)]
-    private static partial Regex StepId();
 }

@@ -74,7 +74,7 @@ internal static class CycleCheck
             new(
                 document.Name!,
                 [.. document.On!.Type!.Select(type => EventTypePattern.Parse(type)!)],
-                [.. document.Steps!.Where(step => step.Uses == "emit").Select(Emitted.Of)]
+                [.. document.AllSteps().Where(step => step.Uses == StepUses.Emit).Select(Emitted.Of)]
             );
 
         public bool MayStart(Node other) =>
@@ -84,7 +84,7 @@ internal static class CycleCheck
     /// <summary>The types a step may emit: one, or all that begin so.</summary>
     private sealed record Emitted(string Text, bool IsPrefix)
     {
-        public static Emitted Of(StepDocument step)
+        public static Emitted Of(ErrorStepDocument step)
         {
             var type = step.With!.Value.GetProperty("type").GetString()!;
             var expression = type.IndexOf("${", StringComparison.Ordinal);

@@ -33,6 +33,24 @@ internal sealed class DocumentFaults
             }
         );
 
+    /// <summary>Compiles a condition; null where there is none, or it is wrong.</summary>
+    public Expression? Compile(string? source, string pointer, Scope scope)
+    {
+        if (source is null)
+        {
+            return null;
+        }
+
+        var compiled = Expression.CompileCondition(source, scope);
+        if (compiled.Succeeded)
+        {
+            return compiled.Value;
+        }
+
+        Add(pointer, compiled.Error);
+        return null;
+    }
+
     /// <summary>The answer to the author; null where nothing is wrong.</summary>
     public Problem? ToProblem()
     {

@@ -1,4 +1,5 @@
 using Bellhop.Features.Events;
+using Bellhop.Features.Secrets;
 using Bellhop.Infrastructure.Http;
 
 namespace Bellhop.Features.Automations;
@@ -15,6 +16,8 @@ internal static class Registration
         services.AddSingleton<RunRoute>();
         services.AddSingleton<IEventRoute>(provider => provider.GetRequiredService<RunRoute>());
         services.AddScoped<SavedAutomations>();
+        services.AddSingleton<Effects>();
+        services.AddSingleton<ISecretUser, SecretsOfAutomations>();
         return services;
     }
 }

@@ -49,11 +49,20 @@ internal sealed class RunContext(LoadedRun run, JobTargets targets, DateTimeOffs
         AutomationScope.Values(run.Event, run.Id, run.Automation, run.Version, run.CreatedAt);
 
     /// <summary>Lets the steps that follow see a step that was taken or skipped.</summary>
-    public void Add(string stepId, string state, JsonElement? output)
+    public void Add(string stepId, string state, JsonElement? output = null, JsonElement? error = null)
     {
-        _taken.Add((stepId, AutomationScope.TakenStep(state, output)));
+        _taken.Add((stepId, AutomationScope.TakenStep(state, output, error)));
         Values[AutomationScope.Steps] = Value.Map([.. _taken]);
     }
+
+    /// <summary>The same for a step as it was recorded; one that was passed over, as for a failure that did not come, has no record.</summary>
+    public void Add(RunStep step, RecordedStep? recorded) =>
+        Add(
+            step.Id,
+            recorded?.State ?? StepState.Skipped,
+            RecordedStep.Parse(recorded?.Output),
+            RecordedStep.Parse(recorded?.Error)
+        );
 
     /// <summary>The output of a step that made something.</summary>
     public static JsonElement IdOutput(Guid id) => JsonSerializer.SerializeToElement(new { id });

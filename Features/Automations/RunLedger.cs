@@ -227,6 +227,7 @@ internal static class RunLedger
         public string StepId { get; init; } = "";
         public string State { get; init; } = "";
         public string? Output { get; init; }
+        public string? StepError { get; init; }
         public short? Outcome { get; init; }
         public string? Result { get; init; }
         public string? Error { get; init; }
@@ -235,6 +236,7 @@ internal static class RunLedger
         public RecordedStep ToStep() =>
             new(StepId, State, Output)
             {
+                Error = StepError,
                 JobState = Outcome is { } outcome ? JobState.Finished[outcome] : null,
                 JobResult = Result,
                 JobError = Error,
@@ -262,7 +264,7 @@ internal static class RunLedger
 
         public const string LoadSteps = """
             SELECT
-                s.step_id, s.state, s.output::text AS output, h.outcome, h.result::text AS result, h.error::text AS error,
+                s.step_id, s.state, s.output::text AS output, s.error::text AS step_error, h.outcome, h.result::text AS result, h.error::text AS error,
                 EXISTS (SELECT FROM jobs j WHERE j.project_id = s.project_id AND j.id = s.job_id) AS job_is_open
             FROM run_steps s
             LEFT JOIN job_history h

@@ -7,6 +7,9 @@ namespace Bellhop.Features.Automations;
 /// <summary>A step that was recorded when the run was last carried on.</summary>
 internal sealed record RecordedStep(string StepId, string State, string? Output)
 {
+    /// <summary>Of a step that failed.</summary>
+    public string? Error { get; init; }
+
     /// <summary>Of a step that waits: how its job ended; null while it has not.</summary>
     public string? JobState { get; init; }
 
@@ -16,6 +19,9 @@ internal sealed record RecordedStep(string StepId, string State, string? Output)
 
     /// <summary>The job it waits for is still to end.</summary>
     public bool JobIsOpen { get; init; }
+
+    public static JsonElement? Parse(string? json) =>
+        json is null ? null : JsonElement.Parse(json, new JsonDocumentOptions { MaxDepth = 128 });
 }
 
 /// <summary>A step to be recorded.</summary>
@@ -30,6 +36,7 @@ internal sealed class RunProgress
 {
     private readonly RunContext _context;
     private readonly List<StepRecord> _steps = [];
+    private readonly HashSet<string> _failed = [];
 
     private RunProgress(RunContext context) => _context = context;
 
@@ -65,19 +72,27 @@ internal sealed class RunProgress
             var step = automation.Steps[position];
             if (!progress.Pass(step, position, recorded.GetValueOrDefault(step.Id)))
             {
-                break;
+                return progress;
             }
         }
 
+        progress.State = progress._failed.Count == 0 ? RunState.Succeeded : RunState.Partial;
         return progress;
     }
 
     /// <summary>False where the run goes no further now.</summary>
     private bool Pass(RunStep step, int position, RecordedStep? recorded)
     {
+        if (step.Handles is { } failing && !_failed.Contains(failing))
+        {
+            _context.Add(step, null);
+            return true;
+        }
+
         if (recorded is { State: not StepState.Waiting })
         {
-            _context.Add(step.Id, recorded.State, Parse(recorded.Output));
+            _context.Add(step, recorded);
+            Note(step, recorded.State);
             return true;
         }
 
@@ -88,12 +103,21 @@ internal sealed class RunProgress
             case StepState.Waiting:
                 (State, WaitingFor) = (RunState.Waiting, step.Id);
                 return false;
-            case StepState.Failed:
+            case StepState.Failed when !step.GoesOn:
                 (State, Error) = (RunState.Failed, outcome.Error! with { Step = step.Id });
                 return false;
             default:
-                _context.Add(step.Id, outcome.State, outcome.Output);
+                _context.Add(step.Id, outcome.State, outcome.Output, outcome.Error?.ToElement());
+                Note(step, outcome.State);
                 return true;
+        }
+    }
+
+    private void Note(RunStep step, string state)
+    {
+        if (state == StepState.Failed)
+        {
+            _failed.Add(step.Id);
         }
     }
 
@@ -120,7 +144,7 @@ internal sealed class RunProgress
     {
         if (waited.JobState == JobState.Succeeded)
         {
-            return StepOutcome.Succeeded(Parse(waited.JobResult ?? "null")!.Value);
+            return StepOutcome.Succeeded(RecordedStep.Parse(waited.JobResult ?? "null")!.Value);
         }
 
         if (waited.JobState is null)
@@ -128,15 +152,12 @@ internal sealed class RunProgress
             return StepOutcome.Failed(RunError.JobMissing, "The job it waited for is not there any more.");
         }
 
-        var error = Parse(waited.JobError);
+        var error = RecordedStep.Parse(waited.JobError);
         return StepOutcome.Failed(
             Text(error, "code") ?? $"job_{waited.JobState}",
             Text(error, "message") ?? $"The job is {waited.JobState}."
         );
     }
-
-    private static JsonElement? Parse(string? json) =>
-        json is null ? null : JsonElement.Parse(json, new JsonDocumentOptions { MaxDepth = 128 });
 
     private static string? Text(JsonElement? error, string name) =>
         error is { ValueKind: JsonValueKind.Object } json

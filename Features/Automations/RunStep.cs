@@ -8,7 +8,12 @@ using Bellhop.Infrastructure.Http;
 namespace Bellhop.Features.Automations;
 
 /// <summary>A step ready to be taken.</summary>
-internal sealed record RunStep(string Id, Expression? If, IStepAction Action);
+/// <param name="Handles">The step for whose failure it is there; null: it is taken in any case.</param>
+internal sealed record RunStep(string Id, Expression? If, IStepAction Action, string? Handles)
+{
+    /// <summary>Whether the run goes on where it fails.</summary>
+    public bool GoesOn { get; init; }
+}
 
 /// <summary>What a step does. It writes nothing: its outcome says what is to be written.</summary>
 internal interface IStepAction
@@ -51,6 +56,9 @@ public static class RunState
     public const string Succeeded = "succeeded";
     public const string Failed = "failed";
 
+    /// <summary>It came to its end past a step that failed.</summary>
+    public const string Partial = "partial";
+
     public static readonly IReadOnlyList<string> All =
     [
         Queued,
@@ -58,7 +66,7 @@ public static class RunState
         Waiting,
         Held,
         Succeeded,
-        "partial",
+        Partial,
         Failed,
         "canceled",
     ];
@@ -90,6 +98,8 @@ internal sealed record RunError(
     public const string InvalidEvent = "invalid_event";
     public const string InvalidJob = "invalid_job";
     public const string JobMissing = "job_missing";
+    public const string StepMissing = "step_missing";
+    public const string UnknownSecret = "unknown_secret";
 
     private static readonly JsonSerializerOptions WithoutNulls = new(JsonRules.Options)
     {
@@ -107,4 +117,6 @@ internal sealed record RunError(
         );
 
     public string ToJson() => JsonSerializer.Serialize(this, WithoutNulls);
+
+    public JsonElement ToElement() => JsonSerializer.SerializeToElement(this, WithoutNulls);
 }

@@ -1,10 +1,13 @@
 using System.ComponentModel.DataAnnotations;
+using Bellhop.Features.Connections;
 using Bellhop.Features.Events;
 using Bellhop.Features.Jobs;
+using Bellhop.Features.Secrets;
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Http;
 using Bellhop.Infrastructure.Http.Resources;
+using Bellhop.Infrastructure.Outgoing;
 using Dapper;
 
 namespace Bellhop.Features.Automations;
@@ -34,6 +37,8 @@ internal sealed class SavedAutomations(
     UnitOfWork works,
     RunRoute route,
     JobKinds kinds,
+    AddressPolicy addresses,
+    ConnectionNames connections,
     Caller caller,
     TimeProvider clock
 ) : ConfigurationStore<AutomationDocument, SavedAutomation>(works, caller)
@@ -90,8 +95,10 @@ internal sealed class SavedAutomations(
         var queues = await work.Connection.QueryAsync<(string Name, bool ServedHere)>(
             Sql.Queues.With(new { ProjectId }, cancellationToken)
         );
-        var targets = new JobTargets(kinds, queues.ToDictionary(queue => queue.Name, queue => queue.ServedHere));
-        return CompiledAutomation.Compile(document, targets).Problem;
+        var jobs = new JobTargets(kinds, queues.ToDictionary(queue => queue.Name, queue => queue.ServedHere));
+        var known = await connections.NamesAsync(work.Connection, ProjectId, cancellationToken);
+        var secrets = await SecretNames.ReadAsync(work.Connection, ProjectId, cancellationToken);
+        return CompiledAutomation.Compile(document, new StepTargets(jobs, addresses, known, secrets)).Problem;
     }
 
     protected override async Task<SavedAutomation?> InsertAsync(

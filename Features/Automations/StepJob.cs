@@ -9,7 +9,7 @@ namespace Bellhop.Features.Automations;
 /// While it waits, no worker is held: the job carries the next part of the run as its continuation. With <c>wait: false</c> the
 /// output is <c>{id}</c> at once, and the run does not learn how the job ends.
 /// </remarks>
-internal sealed class StepJob(Template with, bool waits, short? maxAttempts) : IStepAction
+internal sealed class StepJob(Template with, bool waits, short? maxAttempts, RetryPolicy? retry) : IStepAction
 {
     private const int MaxAttempts = 1000;
 
@@ -18,7 +18,7 @@ internal sealed class StepJob(Template with, bool waits, short? maxAttempts) : I
         source.Expect(["kind"], ["queue", "args", "wait", "max_attempts"]);
         var kind = source.Literal("kind");
         var queue = source.With.TryGetProperty("queue", out _) ? source.Literal("queue") : JobQueue.Default;
-        if (source.Targets?.Fault(queue, kind) is { } fault)
+        if (source.Targets?.Jobs.Fault(queue, kind) is { } fault)
         {
             source.Refuse(fault.Code == JobProblems.UnknownQueue.Code ? "queue" : "kind", fault.Code, fault.Message);
         }
@@ -30,7 +30,7 @@ internal sealed class StepJob(Template with, bool waits, short? maxAttempts) : I
 
         var waits = Waits(source);
         var maxAttempts = ReadMaxAttempts(source);
-        return source.Compile() is { } with ? new StepJob(with, waits, maxAttempts) : null;
+        return source.Compile() is { } with ? new StepJob(with, waits, maxAttempts, source.Retry) : null;
     }
 
     public StepOutcome Take(RunContext context, string stepId)
@@ -69,7 +69,8 @@ internal sealed class StepJob(Template with, bool waits, short? maxAttempts) : I
             Queue = queue,
             Kind = kind,
             Args = args,
-            MaxAttempts = maxAttempts,
+            MaxAttempts = maxAttempts ?? (short?)retry?.MaxAttempts,
+            Retry = retry?.ToJson(),
             Continuation = waits ? RunCarrier.Next(context.Run.Id) : null,
             TraceParent = context.Run.TraceParent,
         };

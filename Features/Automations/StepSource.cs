@@ -1,23 +1,30 @@
 using System.Text.Json;
+using Bellhop.Features.Jobs;
 using Bellhop.Infrastructure.Expressions;
 using Bellhop.Infrastructure.Http;
 
 namespace Bellhop.Features.Automations;
 
 /// <summary>The <c>with</c> of a step while it is compiled, with what is needed to say where it is wrong.</summary>
-/// <param name="Targets">Where a job may go; null where a version saved long ago is compiled again.</param>
+/// <param name="Targets">What there is to name in the project; null where a version saved long ago is compiled again.</param>
 internal sealed record StepSource(
     JsonElement With,
     string Pointer,
     Scope Scope,
     DocumentFaults Faults,
-    JobTargets? Targets
+    StepTargets? Targets
 )
 {
+    /// <summary>How its author wants failures tried again; null: as the queue says.</summary>
+    public RetryPolicy? Retry { get; init; }
+
     /// <summary>The whole of <c>with</c> as one template; null where it does not compile.</summary>
-    public Template? Compile()
+    public Template? Compile(bool withSecrets = false)
     {
-        var compiled = Template.Compile(With, Scope);
+        var compiled = Template.Compile(
+            With,
+            withSecrets ? AutomationScope.WithSecrets(Scope, Targets?.Secrets) : Scope
+        );
         if (compiled.Succeeded)
         {
             return compiled.Value;

@@ -19,6 +19,7 @@ public sealed class HttpConnection
     private readonly HttpState _state;
     private readonly HttpConfig _config;
     private readonly Uri _base;
+    private readonly List<string> _credentials = [];
 
     internal HttpConnection(OpenConnection connection, OutgoingClient client, HttpState state)
     {
@@ -44,6 +45,9 @@ public sealed class HttpConnection
     public Uri BaseUrl => _base;
 
     internal HttpConfig Config => _config;
+
+    /// <summary>What its requests have carried so far that nobody else may see: an answer may well repeat it.</summary>
+    internal IReadOnlyList<string> Credentials => _credentials;
 
     /// <summary>
     /// The URL of a path, which is appended to that of <c>base_url</c> and may carry a query; a whole URL too, if it is on one of the
@@ -152,8 +156,11 @@ public sealed class HttpConnection
         string header,
         string value,
         CancellationToken cancellationToken
-    ) =>
-        _client.SendAsync(
+    )
+    {
+        _credentials.Add(_connection.Secret!);
+        _credentials.Add(value.Split(' ')[^1]); // without the scheme
+        return _client.SendAsync(
             request with
             {
                 Headers =
@@ -164,6 +171,7 @@ public sealed class HttpConnection
             },
             cancellationToken
         );
+    }
 
     private bool IsOwn(Uri url) =>
         (url.Scheme == _base.Scheme && url.Port == _base.Port && IsSame(url, _base.IdnHost))

@@ -18,6 +18,8 @@ internal static class Registration
         services.AddSingleton<ConnectionCache>();
         services.AddSingleton<ConnectionNames>();
         services.AddSingleton<MailSender>();
+        services.AddSingleton<HttpCalls>();
+        services.AddSingleton<MailCalls>();
         services.AddSingleton<ServerProbe>();
         services.AddSingleton<IConnectionCheck, HttpCheck>();
         services.AddSingleton<IConnectionCheck, DatabaseCheck>();

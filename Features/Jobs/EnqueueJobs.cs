@@ -22,7 +22,8 @@ public static class EnqueueJobs
                 .WithBodyLimit(Bulk.MaxBytes)
                 .WithName(nameof(EnqueueJobs))
                 .WithTags("Jobs")
-                .Produces<BulkAnswer>();
+                .Produces<BulkAnswer>()
+                .ProducesProblems(Problems.Invalid);
 
         /// <summary>Enqueue many jobs</summary>
         /// <param name="atomic">All of them or none.</param>

@@ -38,7 +38,7 @@ public sealed record JobDocument(
             Priority = Priority,
             RunAt = RunAt,
             MaxAttempts = MaxAttempts ?? (short?)Retry?.MaxAttempts,
-            Retry = Retry is null ? null : JsonSerializer.Serialize(Retry, JsonRules.Options),
+            Retry = Retry?.ToJson(),
             TraceParent = Activity.Current?.Id,
         };
 

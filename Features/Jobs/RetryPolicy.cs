@@ -1,3 +1,6 @@
+using System.Text.Json;
+using Bellhop.Infrastructure.Http;
+
 namespace Bellhop.Features.Jobs;
 
 /// <summary>When a failed attempt is tried again. The same words wherever something is retried.</summary>
@@ -17,6 +20,8 @@ public sealed record RetryPolicy(
 )
 {
     public static readonly RetryPolicy Default = new();
+
+    public string ToJson() => JsonSerializer.Serialize(this, JsonRules.Options);
 
     /// <summary>The wait after the given attempt failed.</summary>
     /// <param name="attempt">1 for the first.</param>

@@ -40,7 +40,7 @@ public static class WatchJob
     /// <param name="After">The id of the last event that was seen.</param>
     public sealed record Query(Guid Id, string? After) : IRequest<Result<IAsyncEnumerable<StreamEvent>?>>;
 
-    internal sealed class Handler(JobViews jobs, JobWatch watch, Caller caller)
+    internal sealed class Handler(JobViews jobs, JobWatch watch, Caller caller, TimeProvider clock)
         : IRequestHandler<Query, Result<IAsyncEnumerable<StreamEvent>?>>
     {
         /// <returns>Null: the caller has seen the end, and no browser is to come again (204).</returns>
@@ -67,15 +67,23 @@ public static class WatchJob
         {
             await foreach (var step in watch.FollowAsync(caller.ProjectId, request.Id, cancellationToken))
             {
-                if (step.Tag != request.After && await jobs.FindAsync(request.Id, cancellationToken) is { } job)
+                if (step.Tag == request.After)
                 {
-                    yield return new StreamEvent(
-                        step.Tag,
-                        "job",
-                        JsonSerializer.SerializeToUtf8Bytes(job, JsonRules.Options)
-                    );
+                    continue;
+                }
+
+                var shown = step.Shown.ReadAsync(caller.May(Permissions.DataRead), clock, () => ReadAsync(request.Id));
+                if (await shown.WaitAsync(cancellationToken) is { } job)
+                {
+                    yield return new StreamEvent(step.Tag, "job", job);
                 }
             }
         }
+
+        // for whoever follows the job: not even a request that is over takes it back
+        private async Task<byte[]?> ReadAsync(Guid id) =>
+            await jobs.FindAsync(id, CancellationToken.None) is { } job
+                ? JsonSerializer.SerializeToUtf8Bytes(job, JsonRules.Options)
+                : null;
     }
 }

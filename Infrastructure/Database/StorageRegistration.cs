@@ -19,7 +19,7 @@ public static class StorageRegistration
             .AddNotifications()
             .AddSingleton(provider => provider.GetRequiredService<Storage>().KeyRing)
             .AddSingleton(provider => new SecretBox(provider.GetRequiredService<KeyRing>()))
-            .AddSingleton(provider => new CursorSigner(
-                provider.GetRequiredService<KeyRing>().Active.Derive("cursors")
-            ));
+            .AddSingleton(provider => new CursorSigner([
+                .. provider.GetRequiredService<KeyRing>().Keys.Select(key => key.Derive("cursors")),
+            ]));
 }

@@ -11,12 +11,19 @@ internal sealed class Checker
     private readonly Scope _scope;
     private readonly List<(string Name, Shape Shape)> _locals = [];
 
+    private readonly HashSet<(string Name, string Member)> _named = [];
+
     private int _localCount;
 
     private Checker(Scope scope) => _scope = scope;
 
-    /// <summary>Checks and completes the tree; the answer is how many locals its comprehensions need at once.</summary>
-    public static int Check(Node node, Scope scope, bool isCondition)
+    /// <summary>Checks and completes the tree.</summary>
+    /// <returns>How many locals its comprehensions need at once, and which members it names of what is used by name alone.</returns>
+    public static (int Locals, IReadOnlySet<(string Name, string Member)> Named) Check(
+        Node node,
+        Scope scope,
+        bool isCondition
+    )
     {
         var checker = new Checker(scope);
         if (isCondition)
@@ -28,7 +35,7 @@ internal sealed class Checker
             checker.ShapeOf(node);
         }
 
-        return checker._localCount;
+        return (checker._localCount, checker._named);
     }
 
     private Shape ShapeOf(Node node) =>
@@ -52,7 +59,9 @@ internal sealed class Checker
 
     private Kinds KindsOf(Node node) => ShapeOf(node).Kinds;
 
-    private Shape ShapeOf(Name name)
+    /// <param name="name">A name.</param>
+    /// <param name="isOwner">Whether one of its members is what is meant.</param>
+    private Shape ShapeOf(Name name, bool isOwner = false)
     {
         // the innermost comprehension comes last, and hides what is outside it
         var local = _locals.FindLastIndex(candidate => candidate.Name == name.Text);
@@ -73,12 +82,22 @@ internal sealed class Checker
         }
 
         name.Slot = root.Slot;
-        return root.Shape;
+        return root.Shape.IsNamed && !isOwner
+            ? throw Fail(
+                ErrorCode.NamedOnly,
+                $"A member of '{name.Text}' is used by its name: {name.Text}.a or {name.Text}['a-b'].",
+                name.At
+            )
+            : root.Shape;
     }
 
     private Shape ShapeOf(Member member)
     {
-        var target = ShapeOf(member.Target);
+        var target = member.Target is Name name ? ShapeOf(name, isOwner: true) : ShapeOf(member.Target);
+        if (target.IsNamed)
+        {
+            _named.Add((((Name)member.Target).Text, member.Name));
+        }
         if (!target.Kinds.MayBe(Kinds.Map))
         {
             throw Fail(

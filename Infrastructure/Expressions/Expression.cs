@@ -18,12 +18,15 @@ public sealed class Expression
     private Expression(string source, Node node, Scope scope, bool isCondition)
     {
         Source = source;
-        _locals = Checker.Check(node, scope, isCondition);
+        (_locals, Named) = Checker.Check(node, scope, isCondition);
         _code = Compiler.Compile(node);
         (_work, _roots) = (node.Work, scope.Count);
     }
 
     public string Source { get; }
+
+    /// <summary>Which members it uses of what is used by name alone (<see cref="Shape.Named"/>).</summary>
+    internal IReadOnlySet<(string Name, string Member)> Named { get; }
 
     /// <summary>Compiles a source that is one expression over the names of a scope.</summary>
     public static ExpressionResult<Expression> Compile(string source, Scope scope) => Compile(source, scope, false);

@@ -25,6 +25,7 @@ public static class ErrorCode
     public const string UnknownMember = "unknown_member";
     public const string UnknownFunction = "unknown_function";
     public const string ArgumentCount = "argument_count";
+    public const string NamedOnly = "named_only";
     public const string ExpressionInName = "expression_in_name";
 
     // found while compiling where it is obvious, else while evaluating

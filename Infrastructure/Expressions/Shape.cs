@@ -8,8 +8,8 @@ public sealed class Shape
     private readonly Dictionary<string, Shape>? _members;
     private readonly bool _open;
 
-    private Shape(Kinds kinds, Dictionary<string, Shape>? members = null, bool open = true) =>
-        (Kinds, _members, _open) = (kinds, members, open);
+    private Shape(Kinds kinds, Dictionary<string, Shape>? members = null, bool open = true, bool named = false) =>
+        (Kinds, _members, _open, IsNamed) = (kinds, members, open, named);
 
     /// <summary>Nothing is known; what does not fit is found when it is evaluated.</summary>
     public static Shape Free { get; } = new(Kinds.Any);
@@ -25,7 +25,17 @@ public sealed class Shape
     public static Shape Open(params ReadOnlySpan<(string Name, Shape Shape)> members) =>
         new(Kinds.Map, ByName(members));
 
+    /// <summary>
+    /// A map of texts that is used by the names of its members alone, so that which of them an expression sees is known when it is
+    /// compiled (<see cref="Template.Named"/>). The map as a whole, and a member by a computed name, are refused.
+    /// </summary>
+    /// <param name="members">The members there are; null: any.</param>
+    public static Shape Named(IEnumerable<string>? members) =>
+        new(Kinds.Map, members?.ToDictionary(name => name, _ => Text), open: members is null, named: true);
+
     internal Kinds Kinds { get; }
+
+    internal bool IsNamed { get; }
 
     internal IEnumerable<string> Members => _members?.Keys ?? Enumerable.Empty<string>();
 
@@ -38,7 +48,10 @@ public sealed class Shape
             return true;
         }
 
-        shape = _open ? Free : null;
+        shape =
+            !_open ? null
+            : IsNamed ? Text
+            : Free;
         return _open;
     }
 

@@ -16,7 +16,11 @@ public sealed class Template
 {
     private readonly TemplateNode _root;
 
-    private Template(TemplateNode root) => _root = root;
+    private Template(TemplateNode root, IReadOnlySet<(string Name, string Member)> named) =>
+        (_root, Named) = (root, named);
+
+    /// <summary>Which members its expressions use of what is used by name alone (<see cref="Shape.Named"/>).</summary>
+    public IReadOnlySet<(string Name, string Member)> Named { get; }
 
     /// <summary>Compiles a document, of which it keeps a copy.</summary>
     public static ExpressionResult<Template> Compile(JsonElement document, Scope scope)
@@ -24,7 +28,8 @@ public sealed class Template
         ArgumentNullException.ThrowIfNull(scope);
         try
         {
-            return new Template(new TemplateReader(scope).Read(document.Clone()));
+            var reader = new TemplateReader(scope);
+            return new Template(reader.Read(document.Clone()), reader.Named);
         }
         catch (CompilationException refused)
         {

@@ -8,6 +8,11 @@ internal sealed class TemplateReader(Scope scope)
 {
     private const string Opening = "${";
 
+    private readonly HashSet<(string Name, string Member)> _named = [];
+
+    /// <summary>What the expressions read so far use of what is used by name alone.</summary>
+    public IReadOnlySet<(string Name, string Member)> Named => _named;
+
     public TemplateNode Read(JsonElement document) => Read(document, "", 0);
 
     private TemplateNode Read(JsonElement json, string pointer, int depth)
@@ -90,6 +95,7 @@ internal sealed class TemplateReader(Scope scope)
             AddText(parts, literal, at);
             (offset, at) = Advance(at, text, offset, opening + Opening.Length);
             var (expression, end) = Expression.CompileEmbedded(text, offset, at, scope);
+            _named.UnionWith(expression.Named);
             parts.Add(new TemplatePart("", expression, at));
             (offset, at) = Advance(at, text, offset, end);
         }

@@ -2,7 +2,6 @@ using System.Buffers;
 using System.Globalization;
 using System.Reflection;
 using System.Text.Json;
-using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Http.Metadata;
 using Microsoft.Net.Http.Headers;
 
@@ -39,7 +38,7 @@ public sealed record BodyLimit(int Bytes)
 }
 
 /// <summary>Reads request bodies: bounded, whole, and strictly.</summary>
-public static partial class RequestBody
+public static class RequestBody
 {
     public static TBuilder WithBodyLimit<TBuilder>(this TBuilder builder, int bytes)
         where TBuilder : IEndpointConventionBuilder => builder.WithMetadata(new BodyLimit(bytes));
@@ -134,7 +133,7 @@ public static partial class RequestBody
         }
         catch (JsonException exception)
         {
-            throw Malformed(Explain(exception));
+            throw Malformed(JsonFaults.Explain(exception));
         }
     }
 
@@ -181,33 +180,4 @@ public static partial class RequestBody
         var message = string.Create(CultureInfo.InvariantCulture, $"The body may be {limit} bytes at most.");
         return new RefusedRequestException(Problems.TooLarge.Because(message, FieldError.At("", "too_large", message)));
     }
-
-    private static FieldError Explain(JsonException exception)
-    {
-        var pointer = ToPointer(exception.Path);
-        // the serializer has no code of its own for this; its message is checked by a test
-        return exception.Message.Contains("could not be mapped to any .NET member", StringComparison.Ordinal)
-            ? FieldError.At(pointer, "unknown_member", $"There is no member {pointer}.")
-            : FieldError.At(
-                pointer,
-                "wrong_type",
-                exception.InnerException is null
-                && !exception.Message.StartsWith("The JSON value", StringComparison.Ordinal)
-                    ? exception.Message.Split(" Path:")[0]
-                    : $"The value at {(pointer.Length == 0 ? "the top" : pointer)} has the wrong type."
-            );
-    }
-
-    /// <summary>The serializer's JSONPath as a pointer: <c>$.steps[0]['a/b']</c> is <c>/steps/0/a~1b</c>.</summary>
-    private static string ToPointer(string? path) =>
-        string.Concat(
-            Step().Matches(path?[1..] ?? "").Select(step => "/" + StrictJson.Escape(step.Groups["name"].Value))
-        );
-
-    // names in brackets are not escaped in any way: one ends where another step or nothing follows
-    [GeneratedRegex(
-        @"\G(?:\.(?<name>[^.\[]*)|\[(?<name>\d+)\]|\['(?<name>.*?)'\](?=$|\.|\[))",
-        RegexOptions.Singleline
-    )]
-    private static partial Regex Step();
 }

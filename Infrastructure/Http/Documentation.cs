@@ -9,6 +9,7 @@ namespace Bellhop.Infrastructure.Http;
 /// <summary>The API described by itself: OpenAPI 3.1 at <c>/openapi.json</c>, pages to read and try it at <c>/docs</c>.</summary>
 public static class Documentation
 {
+    internal const string Name = "v1";
     internal const string Scheme = "apiKey";
 
     // everything the page needs is served from here; it writes styles into itself
@@ -18,18 +19,25 @@ public static class Documentation
         + "frame-ancestors 'none'; base-uri 'none'";
 
     public static IServiceCollection AddDocumentation(this IServiceCollection services) =>
-        services.AddOpenApi(options =>
-        {
-            options.OpenApiVersion = OpenApiSpecVersion.OpenApi3_1;
-            // JSON that is handed on as it is needs no name
-            options.CreateSchemaReferenceId = type =>
-                (Nullable.GetUnderlyingType(type.Type) ?? type.Type) == typeof(JsonElement)
-                    ? null
-                    : NameOf(type.Type) ?? OpenApiOptions.CreateDefaultSchemaReferenceId(type);
-            options.AddSchemaTransformer(DocumentedLimits.DescribeAsync);
-            options.AddOperationTransformer(DocumentedOperation.DescribeAsync);
-            options.AddDocumentTransformer((document, context, _) => Describe(document, context.ApplicationServices));
-        });
+        services
+            .AddSingleton<WrittenDocument>()
+            .AddOpenApi(
+                Name,
+                options =>
+                {
+                    options.OpenApiVersion = OpenApiSpecVersion.OpenApi3_1;
+                    // JSON that is handed on as it is needs no name
+                    options.CreateSchemaReferenceId = type =>
+                        (Nullable.GetUnderlyingType(type.Type) ?? type.Type) == typeof(JsonElement)
+                            ? null
+                            : NameOf(type.Type) ?? OpenApiOptions.CreateDefaultSchemaReferenceId(type);
+                    options.AddSchemaTransformer(DocumentedLimits.DescribeAsync);
+                    options.AddOperationTransformer(DocumentedOperation.DescribeAsync);
+                    options.AddDocumentTransformer(
+                        (document, context, _) => Describe(document, context.ApplicationServices)
+                    );
+                }
+            );
 
     /// <summary>Says what the operations with this tag are about.</summary>
     public static IServiceCollection AddDocumentTag(
@@ -40,7 +48,10 @@ public static class Documentation
 
     public static WebApplication MapDocumentation(this WebApplication app)
     {
-        app.MapOpenApi("/openapi.json").AllowAnonymous().CachedFor(300);
+        app.MapGet("/openapi.json", (WrittenDocument document, HttpContext http) => document.AnswerAsync(http))
+            .ExcludeFromDescription()
+            .AllowAnonymous()
+            .CachedFor(300);
         app.MapScalarApiReference(
                 "/docs",
                 options =>

@@ -28,6 +28,20 @@ public sealed class WordOfAttribute(Type words) : Attribute, IDescribesSchema
         );
 }
 
+/// <summary>Written as one of a closed set of words (<c>All</c> of the type that lists them), or as an object of a form.</summary>
+[AttributeUsage(AttributeTargets.Property)]
+public sealed class WordOrAttribute(Type words, Type form) : Attribute
+{
+    public Type Form { get; } = form;
+
+    public OpenApiSchema DescribeWord()
+    {
+        var word = new OpenApiSchema { Type = JsonSchemaType.String };
+        new WordOfAttribute(words).Describe(word);
+        return word;
+    }
+}
+
 /// <summary>What each text in a list is like.</summary>
 [AttributeUsage(AttributeTargets.Property)]
 public sealed class EachAttribute(int maxLength) : Attribute, IDescribesSchema
@@ -73,7 +87,7 @@ public static class DocumentedLimits
     // numbers beyond it are not kept exactly by readers that only know doubles (RFC 8259 section 6)
     private const string MaxInteger = "9007199254740991";
 
-    public static Task DescribeAsync(
+    public static async Task DescribeAsync(
         OpenApiSchema schema,
         OpenApiSchemaTransformerContext context,
         CancellationToken cancellationToken
@@ -83,6 +97,13 @@ public static class DocumentedLimits
         if (context.JsonPropertyInfo is { } property)
         {
             DescribeMember(schema, property, context.ApplicationServices);
+            if (Find<WordOrAttribute>(property) is { } either)
+            {
+                var form = await context.GetOrCreateSchemaAsync(either.Form, null, cancellationToken);
+                var nothing = new OpenApiSchema { Type = JsonSchemaType.Null };
+                (schema.Type, schema.AnyOf) = (null, [either.DescribeWord(), form, nothing]);
+            }
+
             if (Find<ItemsOfAttribute>(property) is { Type: var item })
             {
                 // components are not there yet: they are referred to when the document is whole
@@ -104,8 +125,6 @@ public static class DocumentedLimits
                 .Select(member => member.Name)
                 .ToHashSet(StringComparer.Ordinal);
         }
-
-        return Task.CompletedTask;
     }
 
     /// <summary>Makes the schema of a type a component, and answers a reference to it.</summary>

@@ -97,7 +97,7 @@ public static class DocumentedOperation
             }
             else if (parameter is { In: ParameterLocation.Path, Schema: OpenApiSchema schema })
             {
-                DescribePlace(parameter, schema);
+                DescribePlace(parameter, schema, traits.Shown);
             }
             else if (parameter.Schema is OpenApiSchema { Type: JsonSchemaType.Boolean })
             {
@@ -106,21 +106,21 @@ public static class DocumentedOperation
         }
     }
 
-    // a path names a thing by its id, or configuration by its name too
-    private static void DescribePlace(OpenApiParameter parameter, OpenApiSchema schema)
+    // a path names a thing by its id, or configuration by its name too; the example is of what is shown there
+    private static void DescribePlace(OpenApiParameter parameter, OpenApiSchema schema, JsonNode? shown)
     {
         if (schema.Format == "uuid")
         {
             schema.MaxLength = 36;
             parameter.Description ??= "Its id.";
-            parameter.Example ??= Story.Event.ToString();
+            parameter.Example ??= shown?["id"]?.DeepClone() ?? Story.Event.ToString();
             return;
         }
 
         schema.MaxLength = Slug.MaxLength;
         schema.Pattern = Slug.Pattern;
         parameter.Description ??= "Its id or its name.";
-        parameter.Example ??= Story.Name;
+        parameter.Example ??= shown?["name"]?.DeepClone() ?? Story.Name;
     }
 
     private static async Task DescribeBodyAsync(

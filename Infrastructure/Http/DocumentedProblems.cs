@@ -36,6 +36,7 @@ public static class DocumentedProblems
 
     private static IEnumerable<ProblemCode> OfMachinery(Traits traits) =>
         [
+            Problems.MalformedRequest, // what is no text is refused before anything looks at the route
             Problems.RateLimited,
             Problems.InternalError,
             Problems.StorageUnavailable,
@@ -47,8 +48,8 @@ public static class DocumentedProblems
             .. traits.TakesBody
                 ? new[]
                 {
-                    Problems.MalformedRequest,
                     Problems.MalformedBody,
+                    Problems.TooSlow,
                     Problems.TooLarge,
                     Problems.UnsupportedMediaType,
                 }

@@ -67,23 +67,38 @@ public sealed class EventStream(IAsyncEnumerable<StreamEvent> events) : IResult
     {
         await using var source = events.GetAsyncEnumerator(over);
         var next = source.MoveNextAsync().AsTask();
+        try
+        {
+            while (await IsThereMoreAsync(http, next, clock, over))
+            {
+                await SendAsync(http, Format(source.Current), clock);
+                next = source.MoveNextAsync().AsTask();
+            }
+        }
+        finally
+        {
+            // a source that is still at work cannot be let go of; it has the same token
+            await ((Task)next).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    private static async Task<bool> IsThereMoreAsync(
+        HttpContext http,
+        Task<bool> next,
+        TimeProvider clock,
+        CancellationToken over
+    )
+    {
         while (true)
         {
             try
             {
-                if (!await next.WaitAsync(Silence, clock, over))
-                {
-                    return;
-                }
+                return await next.WaitAsync(Silence, clock, over);
             }
             catch (TimeoutException)
             {
                 await SendAsync(http, ":\n\n"u8.ToArray(), clock);
-                continue;
             }
-
-            await SendAsync(http, Format(source.Current), clock);
-            next = source.MoveNextAsync().AsTask();
         }
     }
 

@@ -32,8 +32,8 @@ public sealed partial class ExceptionProblems(ILogger<ExceptionProblems> logger)
         exception switch
         {
             RefusedRequestException refused => refused.Problem,
-            BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } => Problems.TooLarge.Because(
-                "The request is larger than this server reads."
+            BadHttpRequestException { StatusCode: StatusCodes.Status408RequestTimeout } => Problems.TooSlow.Because(
+                Problems.TooSlow.Example!.Detail
             ),
             BadHttpRequestException { StatusCode: StatusCodes.Status415UnsupportedMediaType } =>
                 Problems.WrongContentType("Send application/json."),

@@ -13,9 +13,6 @@ namespace Bellhop.Infrastructure.Http;
 /// </remarks>
 public sealed class Listeners(Settings settings)
 {
-    // a batch of 10 MiB, and room for what surrounds it
-    private const long MaxBodyBytes = (10 * 1024 * 1024) + 65_536;
-
     private ListenOptions? _api;
     private ListenOptions? _internal;
 
@@ -38,7 +35,9 @@ public sealed class Listeners(Settings settings)
     public void Configure(KestrelServerOptions kestrel)
     {
         kestrel.AddServerHeader = false;
-        kestrel.Limits.MaxRequestBodySize = MaxBodyBytes;
+        // each route has a limit of its own (BodyLimit); beyond a limit of the server's the connection would end with the
+        // answer not yet read, where this way the rest of a body is thrown away for five seconds
+        kestrel.Limits.MaxRequestBodySize = null;
         kestrel.Limits.MaxRequestLineSize = 8 * 1024;
         kestrel.Limits.MaxRequestHeadersTotalSize = 32 * 1024;
         kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(10);

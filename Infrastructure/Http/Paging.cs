@@ -237,8 +237,12 @@ public static class Paging
         });
 }
 
-/// <summary>Signs cursors with a key derived from the key ring, so that every instance reads those of every other.</summary>
-public sealed class CursorSigner(byte[] key)
+/// <summary>Signs cursors with keys derived from the key ring, so that every instance reads those of every other.</summary>
+/// <remarks>
+/// The first key signs, all of them read: a cursor outlives a new key in front of the ring, and is read by replicas that have
+/// another one there, for as long as the key it was signed with stays in theirs.
+/// </remarks>
+public sealed class CursorSigner(IReadOnlyList<byte[]> keys)
 {
     /// <summary>No cursor is longer, in characters.</summary>
     public const int MaxLength = 500;
@@ -246,7 +250,7 @@ public sealed class CursorSigner(byte[] key)
     private const int TagBytes = 16;
 
     public string Sign(string after, string context) =>
-        WebEncoders.Base64UrlEncode([.. Tag(after, context), .. Encoding.UTF8.GetBytes(after)]);
+        WebEncoders.Base64UrlEncode([.. Tag(keys[0], after, context), .. Encoding.UTF8.GetBytes(after)]);
 
     public bool TryRead(string cursor, string context, out string? after)
     {
@@ -267,7 +271,11 @@ public sealed class CursorSigner(byte[] key)
         }
 
         var text = Encoding.UTF8.GetString(bytes.AsSpan(TagBytes));
-        if (!CryptographicOperations.FixedTimeEquals(bytes.AsSpan(0, TagBytes), Tag(text, context)))
+        if (
+            !keys.Any(key =>
+                CryptographicOperations.FixedTimeEquals(bytes.AsSpan(0, TagBytes), Tag(key, text, context))
+            )
+        )
         {
             return false;
         }
@@ -276,6 +284,6 @@ public sealed class CursorSigner(byte[] key)
         return true;
     }
 
-    private byte[] Tag(string after, string context) =>
+    private static byte[] Tag(byte[] key, string after, string context) =>
         HMACSHA256.HashData(key, Encoding.UTF8.GetBytes($"cursor-1|{context}|{after}"))[..TagBytes];
 }

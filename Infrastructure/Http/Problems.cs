@@ -58,6 +58,10 @@ public static class Problems
     public static readonly ProblemCode NotFound = new(404, "not_found", "Not found");
     public static readonly ProblemCode MethodNotAllowed = new(405, "method_not_allowed", "Method not allowed");
     public static readonly ProblemCode NotAcceptable = new(406, "not_acceptable", "Not acceptable");
+    public static readonly ProblemCode TooSlow = new(408, "too_slow", "The body came too slowly")
+    {
+        Example = new("The body came slower than 240 bytes a second, and was not waited for."),
+    };
     public static readonly ProblemCode NameTaken = new(409, "name_taken", "The name is taken");
     public static readonly ProblemCode IdempotencyInProgress = new(
         409,

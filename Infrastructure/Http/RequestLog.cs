@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using Microsoft.AspNetCore.Diagnostics;
 using Prometheus;
@@ -36,16 +37,16 @@ public sealed partial class RequestLog(RequestDelegate next, TimeProvider clock,
         var route = (endpoint as RouteEndpoint)?.RoutePattern.RawText ?? "none";
         var method = Methods.Contains(http.Request.Method) ? http.Request.Method : "other";
         var status = http.Response.StatusCode;
+        // a parameter called token is a credential
+        var path = route.Contains("{token}", StringComparison.Ordinal) ? route : (string?)http.Request.Path;
+        Activity.Current?.SetTag("url.path", path);
         Duration.WithLabels(status.ToString(CultureInfo.InvariantCulture), method, route).Observe(seconds);
         if (status >= 500 || !IsProbe(route))
         {
             RequestEnded(
                 logger,
                 method,
-                // a parameter called token is a credential
-                route.Contains("{token}", StringComparison.Ordinal)
-                    ? route
-                    : http.Request.Path,
+                path,
                 status,
                 Math.Round(seconds * 1000, 1),
                 route,
@@ -62,7 +63,7 @@ public sealed partial class RequestLog(RequestDelegate next, TimeProvider clock,
     private static partial void RequestEnded(
         ILogger logger,
         string method,
-        string path,
+        string? path,
         int status,
         double durationMs,
         string route,

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Http.Idempotency;
 using Bellhop.Infrastructure.Http.Resources;
@@ -43,6 +44,12 @@ public sealed class Traits(ApiDescription description, IServiceProvider services
     public bool IsForeign => Find<ForeignCallers>() is not null;
 
     public bool AnswersBody => All<IProducesResponseTypeMetadata>().Any(answer => answer.ContentTypes.Any());
+
+    /// <summary>An example of what it shows; null where it shows nothing, or many.</summary>
+    public JsonObject? Shown =>
+        All<IProducesResponseTypeMetadata>()
+            .Select(answer => answer.Type is { } type ? Examples.Of(type) as JsonObject : null)
+            .FirstOrDefault(example => example is not null);
 
     /// <summary>A validator looks at its body.</summary>
     public bool ChecksBody =>

@@ -69,6 +69,18 @@ public static class OutgoingErrors
     /// <summary>The answer was a 3xx; redirects are never followed.</summary>
     public const string RedirectNotFollowed = "redirect_not_followed";
 
+    /// <summary>Whether the same request may fare better later: what the network did, not what the request is.</summary>
+    public static bool MayPass(string code) =>
+        code
+            is DnsFailed
+                or ConnectFailed
+                or ConnectTimeout
+                or TlsFailed
+                or Timeout
+                or ConnectionLost
+                or ResponseInvalid
+                or BodyReadFailed;
+
     /// <summary>The code of what the HTTP stack threw before a response's headers had arrived.</summary>
     internal static string Of(Exception exception)
     {

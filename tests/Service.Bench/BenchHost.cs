@@ -66,6 +66,11 @@ public sealed class BenchHost : IAsyncDisposable
         start.Environment["Bellhop__Listen"] = $"127.0.0.1:{port}";
         start.Environment["Bellhop__InternalListen"] = $"127.0.0.1:{FreePort()}";
         start.Environment["Bellhop__Roles"] = roles;
+        foreach (var scope in (string[])["Key", "Address", "Project"])
+        {
+            start.Environment[$"Bellhop__RateLimits__{scope}__Reads"] = "1000000/1"; // counted, and never reached
+        }
+
         start.Environment["Bellhop__Outgoing__AllowNetworks__0"] = "127.0.0.0/8";
         start.Environment["ConnectionStrings__Bellhop"] = cluster.ConnectionString;
         var service = Process.Start(start)!;
@@ -114,6 +119,19 @@ public sealed class BenchHost : IAsyncDisposable
     {
         await using var command = Database.CreateCommand(sql);
         return Convert.ToInt64(await command.ExecuteScalarAsync(), CultureInfo.InvariantCulture);
+    }
+
+    public async Task<IReadOnlyList<Guid>> ColumnAsync(string sql)
+    {
+        await using var command = Database.CreateCommand(sql);
+        await using var reader = await command.ExecuteReaderAsync();
+        var ids = new List<Guid>();
+        while (await reader.ReadAsync())
+        {
+            ids.Add(reader.GetGuid(0));
+        }
+
+        return ids;
     }
 
     public async Task ExecuteAsync(string sql)

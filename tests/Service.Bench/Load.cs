@@ -20,9 +20,9 @@ public static class Load
         double ClientCores
     );
 
-    /// <summary>Sends for some seconds from some connections.</summary>
+    /// <summary>Posts for some seconds from some connections.</summary>
     /// <param name="body">Makes the body of the n-th request of a connection.</param>
-    public static async Task<Result> RunAsync(
+    public static Task<Result> RunAsync(
         BenchHost host,
         string path,
         int connections,
@@ -33,13 +33,52 @@ public static class Load
     {
         var head =
             $"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {host.Key}\r\nContent-Type: application/json\r\nContent-Length: ";
+        return RunAsync(
+            host.Port,
+            connections,
+            seconds,
+            expect,
+            (number, request) =>
+            {
+                var text = body(number, request);
+                return $"{head}{Encoding.UTF8.GetByteCount(text)}\r\n\r\n{text}";
+            }
+        );
+    }
+
+    /// <summary>Gets for some seconds from some connections, with a key; answers are expected to be 200.</summary>
+    /// <param name="path">Makes the path of the n-th request of a connection.</param>
+    public static Task<Result> GetAsync(
+        int port,
+        string key,
+        int connections,
+        int seconds,
+        Func<int, int, string> path
+    ) =>
+        RunAsync(
+            port,
+            connections,
+            seconds,
+            200,
+            (number, request) =>
+                $"GET {path(number, request)} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {key}\r\n\r\n"
+        );
+
+    private static async Task<Result> RunAsync(
+        int port,
+        int connections,
+        int seconds,
+        int expect,
+        Func<int, int, string> request
+    )
+    {
         var until = Stopwatch.GetTimestamp() + (seconds * Stopwatch.Frequency);
         var cpu = Process.GetCurrentProcess().TotalProcessorTime;
         var watch = Stopwatch.StartNew();
         var all = await Task.WhenAll(
             Enumerable
                 .Range(0, connections)
-                .Select(number => Task.Run(() => ConnectionAsync(host.Port, head, number, until, expect, body)))
+                .Select(number => Task.Run(() => ConnectionAsync(port, number, until, expect, request)))
         );
         var elapsed = watch.Elapsed.TotalSeconds;
         var used = (Process.GetCurrentProcess().TotalProcessorTime - cpu).TotalSeconds;
@@ -66,11 +105,10 @@ public static class Load
 
     private static async Task<(List<double> Latencies, int Unexpected)> ConnectionAsync(
         int port,
-        string head,
         int number,
         long until,
         int expect,
-        Func<int, int, string> body
+        Func<int, int, string> write
     )
     {
         using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
@@ -80,8 +118,7 @@ public static class Load
         var buffer = new byte[256 * 1024];
         for (var request = 0; Stopwatch.GetTimestamp() < until; request++)
         {
-            var text = body(number, request);
-            var bytes = Encoding.UTF8.GetBytes($"{head}{Encoding.UTF8.GetByteCount(text)}\r\n\r\n{text}");
+            var bytes = Encoding.UTF8.GetBytes(write(number, request));
             var began = Stopwatch.GetTimestamp();
             await socket.SendAsync(bytes);
             var status = await AnswerAsync(socket, buffer);

@@ -8,7 +8,13 @@ Dictionary<string, Func<BenchHost, Task<string>>> benchmarks = new(StringCompare
     ["bulk"] = BulkIngest.RunAsync,
     ["delivery"] = DeliveryPath.RunAsync,
     ["idle-job"] = IdleJob.RunAsync,
+    ["reads"] = Reads.RunAsync,
 };
+
+if (args is ["bare-api", var connection, var project])
+{
+    return await BareApi.ServeAsync(connection, Guid.Parse(project)); // the yardstick of reads, a process of its own
+}
 
 if (args is ["plans"])
 {

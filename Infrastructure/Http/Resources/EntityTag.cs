@@ -1,6 +1,7 @@
 using System.Buffers.Text;
 using System.Globalization;
 using System.Security.Cryptography;
+using Microsoft.Net.Http.Headers;
 
 namespace Bellhop.Infrastructure.Http.Resources;
 
@@ -27,4 +28,11 @@ public static class EntityTag
         SHA256.HashData(body, hash);
         return $"\"{Base64Url.EncodeToString(hash[..16])}\"";
     }
+
+    /// <summary>Whether who reads has it already, by <c>If-None-Match</c>.</summary>
+    public static bool IsSeenBy(HttpRequest request, string tag) =>
+        (HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method))
+        && request.Headers.IfNoneMatch.Count > 0
+        && EntityTagHeaderValue.TryParseList(request.Headers.IfNoneMatch, out var seen)
+        && seen.Any(one => one.Tag == "*" || one.Tag == tag);
 }

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Microsoft.Net.Http.Headers;
 
 namespace Bellhop.Infrastructure.Http.Resources;
 
@@ -12,7 +11,7 @@ public sealed class ResourceAnswer<T>(T resource, int status, string? location) 
         var tag = resource is IRevised revised ? EntityTag.Of(revised) : EntityTag.Of(body);
         var response = httpContext.Response;
         response.Headers.ETag = tag;
-        if (IsKnown(httpContext.Request, tag))
+        if (EntityTag.IsSeenBy(httpContext.Request, tag))
         {
             response.StatusCode = StatusCodes.Status304NotModified;
             return Task.CompletedTask;
@@ -28,12 +27,6 @@ public sealed class ResourceAnswer<T>(T resource, int status, string? location) 
 
         return response.Body.WriteAsync(body, httpContext.RequestAborted).AsTask();
     }
-
-    private static bool IsKnown(HttpRequest request, string tag) =>
-        (HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method))
-        && request.Headers.IfNoneMatch.Count > 0
-        && EntityTagHeaderValue.TryParseList(request.Headers.IfNoneMatch, out var seen)
-        && seen.Any(one => one.Tag == "*" || one.Tag == tag);
 }
 
 public static class ResourceAnswers

@@ -8,8 +8,11 @@ public sealed class DependencyRules
     /// <summary>The only edges between features. Adding one is a design decision: add it here, in the same commit.</summary>
     private static readonly string[] AllowedEdges =
     [
+        "Automations -> Connections",
         "Automations -> Events",
         "Automations -> Jobs",
+        "Automations -> Secrets",
+        "Connections -> Jobs",
         "Connections -> Secrets",
         "Sources -> Events",
         "System -> ApiKeys",

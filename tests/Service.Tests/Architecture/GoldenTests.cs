@@ -79,6 +79,25 @@ public sealed partial class GoldenTests(ServiceFixture service)
     }
 
     [Fact]
+    public async Task The_Postman_collection_is_made_from_the_document()
+    {
+        using var client = service.NewClient();
+        var document = Path.GetTempFileName();
+        await File.WriteAllTextAsync(
+            document,
+            await client.GetStringAsync("/openapi.json", TestContext.Current.CancellationToken),
+            TestContext.Current.CancellationToken
+        );
+        var script = Path.Combine(Checkout.Root, "tests", "e2e", "postman.mjs");
+
+        var (exitCode, collection, error) = await NpmProgram.RunAsync("node", script, document);
+
+        File.Delete(document);
+        Assert.True(exitCode == 0, error);
+        Golden.AssertIs(Path.Combine("deploy", "postman", "bellhop.postman_collection.json"), collection);
+    }
+
+    [Fact]
     public async Task The_metrics_are_known()
     {
         using var client = new HttpClient { BaseAddress = service.InternalAddress };

@@ -101,6 +101,19 @@ public sealed class SliceRules(ServiceFixture service)
     }
 
     [Fact]
+    public void A_route_is_named_after_its_slice()
+    {
+        var names = service
+            .Services.GetRequiredService<EndpointDataSource>()
+            .Endpoints.Select(endpoint => endpoint.Metadata.GetMetadata<IEndpointNameMetadata>()?.EndpointName)
+            .OfType<string>()
+            .ToArray();
+
+        Assert.NotEmpty(names);
+        Assert.Empty(names.Except(Slices.Select(slice => slice.Name)));
+    }
+
+    [Fact]
     public void What_may_carry_an_idempotency_key_commits_with_it()
     {
         var keyed = service

@@ -7,9 +7,14 @@ public static class Golden
 {
     private static readonly bool Update = Environment.GetEnvironmentVariable("BELLHOP_UPDATE_GOLDEN") == "1";
 
-    public static void AssertMatches(string file, string actual)
+    public static void AssertMatches(string file, string actual) =>
+        AssertIs(Path.Combine("tests", "Service.Tests", "Golden", file), actual);
+
+    /// <summary>The same for a file elsewhere, which is not only for tests.</summary>
+    /// <param name="file">Its path from the root of the checkout.</param>
+    public static void AssertIs(string file, string actual)
     {
-        var path = Path.Combine(Checkout.Root, "tests", "Service.Tests", "Golden", file);
+        var path = Path.Combine(Checkout.Root, file);
         var text = actual.ReplaceLineEndings("\n").TrimEnd() + "\n";
         if (Update)
         {

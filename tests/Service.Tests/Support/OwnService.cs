@@ -35,29 +35,21 @@ public sealed class OwnService : IAsyncDisposable
     /// <param name="set">Settings that differ from those of the shared service.</param>
     /// <param name="adjust">Parts that differ.</param>
     /// <param name="map">Routes that are there in addition.</param>
+    /// <param name="beside">The service of whose database it is another replica.</param>
     public static async Task<OwnService> StartAsync(
         ServiceFixture service,
         int shutdownGraceSeconds = 0,
         string? keyRing = null,
         Func<Settings, Settings>? set = null,
         Action<WebApplicationBuilder>? adjust = null,
-        Action<WebApplication>? map = null
+        Action<WebApplication>? map = null,
+        OwnService? beside = null
     )
     {
         var token = TestContext.Current.CancellationToken;
-        var name = $"own_{Guid.NewGuid():N}";
-        await using (var owner = NpgsqlDataSource.Create(service.OwnerConnectionString))
-        await using (var connection = await owner.OpenConnectionAsync(token))
-        {
-            await connection.ExecuteAsync($"CREATE DATABASE {name}".With(null, token));
-        }
-
         var settings = (set?.Invoke(service.Settings) ?? service.Settings) with
         {
-            ConnectionString = new NpgsqlConnectionStringBuilder(service.OwnerConnectionString)
-            {
-                Database = name,
-            }.ConnectionString,
+            ConnectionString = beside?.OwnerConnectionString ?? await NewDatabaseAsync(service, token),
             ShutdownGraceSeconds = shutdownGraceSeconds,
             KeyRing = keyRing ?? service.Settings.KeyRing,
         };
@@ -85,6 +77,15 @@ public sealed class OwnService : IAsyncDisposable
     {
         var command = new CreateApiKey.Command($"{role}-{Guid.NewGuid():N}", role, null, 1);
         return (await SendAsync(ProjectId, command)).Unwrap().Key;
+    }
+
+    private static async Task<string> NewDatabaseAsync(ServiceFixture service, CancellationToken cancellationToken)
+    {
+        var name = $"own_{Guid.NewGuid():N}";
+        await using var owner = NpgsqlDataSource.Create(service.OwnerConnectionString);
+        await using var connection = await owner.OpenConnectionAsync(cancellationToken);
+        await connection.ExecuteAsync($"CREATE DATABASE {name}".With(null, cancellationToken));
+        return new NpgsqlConnectionStringBuilder(service.OwnerConnectionString) { Database = name }.ConnectionString;
     }
 
     public Task StopAsync() => _app.StopAsync(TestContext.Current.CancellationToken);

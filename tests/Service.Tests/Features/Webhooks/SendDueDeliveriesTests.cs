@@ -347,7 +347,7 @@ public sealed class SendDueDeliveriesTests(ServiceFixture service)
     }
 
     /// <summary>Standard Webhooks v1, by the book and not by the code under test.</summary>
-    private static string Sign(ReceivedWebhook webhook, string secret)
+    private static string Sign(ReceivedRequest webhook, string secret)
     {
         var signed = Encoding.UTF8.GetBytes($"{webhook.Id}.{webhook.Headers["webhook-timestamp"]}.{webhook.Body}");
         return "v1," + Convert.ToBase64String(HMACSHA256.HashData(Convert.FromBase64String(secret[6..]), signed));

@@ -127,4 +127,41 @@ public sealed class TemplateTests
     }
 
     internal static JsonElement Json<T>(T value) => JsonSerializer.SerializeToElement(value);
+
+    [Theory]
+    [InlineData("\"${secrets.crm} ${secrets['a-b']}\"", "a-b,crm")]
+    [InlineData("""{"x":["${has(secrets.crm) ? 'yes' : 'no'}"]}""", "crm")]
+    [InlineData("\"${data.tags.map(t, t + secrets.crm)}\"", "crm")]
+    [InlineData("\"${data.tags}\"", "")]
+    public void What_is_used_by_name_alone_is_known_when_it_is_compiled(string document, string expected)
+    {
+        var scope = Evaluation.Scope.With("secrets", Shape.Named(["crm", "a-b"]));
+
+        var compiled = Template.Compile(JsonElement.Parse(document), scope);
+
+        Assert.Null(compiled.Error);
+        Assert.Equal(
+            expected,
+            string.Join(',', compiled.Value.Named.Select(use => use.Member).Order(StringComparer.Ordinal))
+        );
+        Assert.All(compiled.Value.Named, use => Assert.Equal("secrets", use.Name));
+    }
+
+    [Theory]
+    [InlineData("${secrets}", "named_only")]
+    [InlineData("${string(secrets)}", "named_only")]
+    [InlineData("${secrets[data.name]}", "named_only")]
+    [InlineData("${true ? secrets : data}", "named_only")]
+    [InlineData("${data.tags.exists(t, t in secrets)}", "named_only")]
+    [InlineData("${secrets.map(s, s)}", "named_only")]
+    [InlineData("${secrets.other}", "unknown_member")]
+    [InlineData("${secrets.crm.x}", "type_mismatch")]
+    public void What_is_used_by_name_alone_is_used_no_other_way(string text, string code)
+    {
+        var scope = Evaluation.Scope.With("secrets", Shape.Named(["crm"]));
+
+        var compiled = Template.Compile(JsonSerializer.SerializeToElement(text), scope);
+
+        Assert.Equal(code, compiled.Error?.Code);
+    }
 }

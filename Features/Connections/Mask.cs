@@ -1,0 +1,61 @@
+using System.Text.Json;
+
+namespace Bellhop.Features.Connections;
+
+/// <summary>Keeps secrets out of what is stored of an exchange: an answer may well repeat what it was sent.</summary>
+internal sealed class Mask(IEnumerable<string> secrets)
+{
+    private const string Masked = "***";
+
+    // the longest first, or a part of it would leave the rest
+    private readonly string[] _secrets =
+    [
+        .. secrets.Where(secret => secret.Length > 0).Distinct().OrderByDescending(secret => secret.Length),
+    ];
+
+    public string Apply(string text)
+    {
+        foreach (var secret in _secrets)
+        {
+            text = text.Replace(secret, Masked, StringComparison.Ordinal);
+        }
+
+        return text;
+    }
+
+    /// <summary>Writes JSON with its texts and names masked, whatever way they are escaped.</summary>
+    public void WriteTo(Utf8JsonWriter json, JsonElement value)
+    {
+        switch (value.ValueKind)
+        {
+            case JsonValueKind.Object when _secrets.Length > 0:
+                json.WriteStartObject();
+                foreach (var member in value.EnumerateObject())
+                {
+                    json.WritePropertyName(Apply(member.Name));
+                    WriteTo(json, member.Value);
+                }
+
+                json.WriteEndObject();
+                break;
+            case JsonValueKind.Array when _secrets.Length > 0:
+                json.WriteStartArray();
+                foreach (var item in value.EnumerateArray())
+                {
+                    WriteTo(json, item);
+                }
+
+                json.WriteEndArray();
+                break;
+            case JsonValueKind.String:
+                json.WriteStringValue(Apply(value.GetString()!));
+                break;
+            case JsonValueKind.Number when _secrets.Contains(value.GetRawText()):
+                json.WriteStringValue(Masked);
+                break;
+            default:
+                value.WriteTo(json);
+                break;
+        }
+    }
+}
