@@ -35,6 +35,7 @@ internal sealed class StepEmit(Template with) : IStepAction
 
         var type = Text(rendered.Value, "type", out var fault) ?? "";
         fault ??= Fault("type", type);
+        fault ??= EventTypePattern.IsType(type) ? null : $"type is {EventTypePattern.TypeForm}.";
         var subject = Text(rendered.Value, "subject", out var unfit);
         fault ??= unfit ?? (subject is null ? null : Fault("subject", subject));
         var written = Text(rendered.Value, "time", out unfit);

@@ -199,11 +199,7 @@ internal sealed partial class EventDraft(string? pointer)
         Require("type", _type);
         if (_type is { Length: > 0 } && !EventTypePattern.IsType(_type))
         {
-            Invalid(
-                "type",
-                "invalid_event_type",
-                "type is words with dots between, such as ticket.created, without *."
-            );
+            Invalid("type", "invalid_event_type", $"type is {EventTypePattern.TypeForm}.");
         }
 
         Require("source", _source);
@@ -232,7 +228,7 @@ internal sealed partial class EventDraft(string? pointer)
         {
             _invalid.Add(
                 At(
-                    null,
+                    pointer is null ? _firstExtension : null,
                     "too_long",
                     $"Extension attributes may have {MaxAttributesLength} characters together at most."
                 )

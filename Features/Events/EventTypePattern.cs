@@ -8,6 +8,9 @@ public sealed record EventTypePattern
 {
     public const int MaxLength = 255;
 
+    /// <summary>What <see cref="IsType"/> demands, for messages.</summary>
+    public const string TypeForm = "words with dots between, such as ticket.created, without *";
+
     private const string Any = "*";
     private const string Below = ".*";
 

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Bellhop.Features.Events;
 using Bellhop.Infrastructure.Http;
 
 namespace Bellhop.Features.Sources;
@@ -95,14 +96,19 @@ public sealed partial class StandardWebhooksScheme : WebhookScheme
             }
         }
 
-        return type is { Length: > 0 and <= MaxIdLength } && !type.Any(char.IsControl)
+        if (type is not { Length: > 0 and <= MaxIdLength } || type.Any(char.IsControl))
+        {
+            return Invalid(FieldError.At("/type", "required", "type must be text of 1 to 255 characters."));
+        }
+
+        return EventTypePattern.IsType(type)
             ? new InboundEvent(
                 type,
                 request.Headers[$"{PrefixOf(request)}-id"].ToString(),
                 timestamp is null ? null : Rfc3339.Parse(timestamp),
                 data
             )
-            : Invalid(FieldError.At("/type", "required", "type must be text of 1 to 255 characters."));
+            : Invalid(FieldError.At("/type", "invalid_event_type", $"type is {EventTypePattern.TypeForm}."));
     }
 
     private static string PrefixOf(InboundRequest request) =>

@@ -46,13 +46,7 @@ public static class DocumentedProblems
             .. traits.AnswersBody && !traits.IsForeign ? new[] { Problems.NotAcceptable } : [],
             .. traits.IsList ? new[] { Problems.CursorMismatch } : [],
             .. traits.TakesBody
-                ? new[]
-                {
-                    Problems.MalformedBody,
-                    Problems.TooSlow,
-                    Problems.TooLarge,
-                    Problems.UnsupportedMediaType,
-                }
+                ? new[] { Problems.MalformedBody, Problems.TooSlow, Problems.TooLarge, Problems.UnsupportedMediaType }
                 : [],
             .. traits.ChecksBody ? new[] { Problems.Invalid } : [],
             .. traits.ChangesResource

@@ -60,6 +60,25 @@ public sealed class ExecuteRunTests(ServiceFixture service)
         Assert.Equal(2, run.GetProperty("steps").GetArrayLength());
     }
 
+    [Theory]
+    [InlineData("told.*")]
+    [InlineData("told..twice")]
+    public async Task What_no_event_may_be_called_is_not_emitted(string type)
+    {
+        var project = await service.NewProjectAsync();
+        await project.SaveAsync(
+            """
+            {"name":"mine","on":{"type":["a"]},"steps":[{"id":"tell","uses":"emit","with":{"type":"${event.data.type}"}}]}
+            """
+        );
+        await project.PublishAsync("a", $$"""{"type":"{{type}}"}""");
+
+        var run = await project.EndedRunAsync("mine");
+
+        Assert.Equal("failed", run.State());
+        Assert.Equal("invalid_event", run.GetProperty("error").GetProperty("code").GetString());
+    }
+
     [Fact]
     public async Task An_output_over_256_KiB_fails_its_step()
     {

@@ -95,7 +95,17 @@ public sealed class BinaryModeTests
         Assert.Equal("/a", Assert.Single(problem!.Errors).Pointer);
     }
 
+    [Fact]
+    public void Too_long_extensions_are_told_of_at_their_header()
+    {
+        var value = new string('x', EventDraft.MaxAttributesLength);
+        var error = Assert.Single(Read([], null, ("ce-long", value)).Problem!.Errors);
+
+        Assert.Equal(("ce-long", "too_long", null), (error.Header, error.Code, error.Pointer));
+    }
+
     [Theory]
+    [InlineData("ce-type", "a.*", "invalid_event_type")]
     [InlineData("ce-datacontenttype", "text/plain", "unknown_header")]
     [InlineData("ce-data", "x", "unknown_header")]
     [InlineData("ce-time", "yesterday", "wrong_type")]

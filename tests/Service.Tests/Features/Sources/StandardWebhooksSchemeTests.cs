@@ -171,6 +171,7 @@ public sealed class StandardWebhooksSchemeTests
     [InlineData("""{"type":7}""")]
     [InlineData("""{"type":""}""")]
     [InlineData("""{"type":"a\nb"}""")]
+    [InlineData("""{"type":"a.*"}""")]
     [InlineData("""{"type":"t","type":"t"}""")]
     public void A_body_without_a_type_is_no_event(string body) =>
         Assert.Contains(Scheme.Read(Signed(body)).Problem?.Kind.Code, new[] { "malformed_body", "invalid" });
