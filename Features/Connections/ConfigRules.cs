@@ -8,8 +8,6 @@ namespace Bellhop.Features.Connections;
 
 internal sealed class HttpConfigRules : AbstractValidator<HttpConfig>
 {
-    public const int MaxAllowedHosts = 20;
-
     public HttpConfigRules(AddressPolicy addresses)
     {
         RuleFor(config => config.BaseUrl).IsBaseUrl(addresses);
@@ -24,15 +22,13 @@ internal sealed class HttpConfigRules : AbstractValidator<HttpConfig>
             .WithMessage(
                 $"A rate is {{\"requests\": 1 to {RateLimit.MaxRequests}, \"seconds\": 1 to {RateLimit.MaxSeconds}}}."
             );
-        RuleFor(config => config.AllowedHosts).HasItems(0, MaxAllowedHosts);
+        RuleFor(config => config.AllowedHosts).HasItems(0, HttpConfig.MaxAllowedHosts);
         RuleForEach(config => config.AllowedHosts).IsHost(addresses, Protocol.Https, 443);
     }
 }
 
 internal sealed class HttpAuthRules : AbstractValidator<HttpAuth>
 {
-    private const int MaxLength = 1000;
-
     public HttpAuthRules(AddressPolicy addresses)
     {
         RuleFor(auth => auth.Type).IsOneOf(HttpAuth.Types).WithErrorCode("unknown_type");
@@ -45,32 +41,31 @@ internal sealed class HttpAuthRules : AbstractValidator<HttpAuth>
         RuleFor(auth => auth.User).BelongsTo(HttpAuth.Basic, isRequired: true);
         RuleFor(auth => auth.User)
             .Must(user =>
-                user!.Length <= MaxLength && !user.Contains(':', StringComparison.Ordinal) && !user.Any(char.IsControl)
+                user!.Length <= HttpAuth.MaxLength
+                && !user.Contains(':', StringComparison.Ordinal)
+                && !user.Any(char.IsControl)
             )
             .When(auth => auth is { Type: HttpAuth.Basic, User: not null })
             .WithErrorCode("invalid_user")
-            .WithMessage($"A user has 1 to {MaxLength} characters without a colon (RFC 7617).");
+            .WithMessage($"A user has 1 to {HttpAuth.MaxLength} characters without a colon (RFC 7617).");
         RuleFor(auth => auth.TokenUrl).BelongsTo(HttpAuth.OAuth2, isRequired: true);
         RuleFor(auth => auth.TokenUrl)
             .IsUrl(addresses)
             .When(auth => auth is { Type: HttpAuth.OAuth2, TokenUrl: not null });
-        RuleFor(auth => auth.ClientId).BelongsTo(HttpAuth.OAuth2, isRequired: true).MaximumLength(MaxLength);
-        RuleFor(auth => auth.Scope).BelongsTo(HttpAuth.OAuth2, isRequired: false).MaximumLength(MaxLength);
-        RuleFor(auth => auth.Audience).BelongsTo(HttpAuth.OAuth2, isRequired: false).MaximumLength(MaxLength);
+        RuleFor(auth => auth.ClientId).BelongsTo(HttpAuth.OAuth2, isRequired: true).MaximumLength(HttpAuth.MaxLength);
+        RuleFor(auth => auth.Scope).BelongsTo(HttpAuth.OAuth2, isRequired: false).MaximumLength(HttpAuth.MaxLength);
+        RuleFor(auth => auth.Audience).BelongsTo(HttpAuth.OAuth2, isRequired: false).MaximumLength(HttpAuth.MaxLength);
     }
 }
 
-internal sealed class DatabaseConfigRules : AbstractValidator<DatabaseConfig>
+internal sealed class PostgreSqlConfigRules : AbstractValidator<DatabaseConfig>
 {
-    private const int MaxLength = 128;
+    public PostgreSqlConfigRules(AddressPolicy addresses) => this.AreOfDatabase(addresses, Protocol.PostgreSql);
+}
 
-    public DatabaseConfigRules(AddressPolicy addresses, Protocol protocol)
-    {
-        RuleFor(config => config.Host).IsHost(addresses, protocol, config => config.Port ?? protocol.Ports[0]);
-        RuleFor(config => config.Database).IsWord(MaxLength);
-        RuleFor(config => config.User).IsWord(MaxLength);
-        RuleFor(config => config.Tls).IsTls(addresses, DatabaseConfig.TlsModes, config => config.Host);
-    }
+internal sealed class MySqlConfigRules : AbstractValidator<DatabaseConfig>
+{
+    public MySqlConfigRules(AddressPolicy addresses) => this.AreOfDatabase(addresses, Protocol.MySql);
 }
 
 internal sealed class SmtpConfigRules : AbstractValidator<SmtpConfig>
@@ -78,7 +73,7 @@ internal sealed class SmtpConfigRules : AbstractValidator<SmtpConfig>
     public SmtpConfigRules(AddressPolicy addresses)
     {
         RuleFor(config => config.Host).IsHost(addresses, Protocol.Smtp, config => config.PortOrUsual);
-        RuleFor(config => config.User).IsWord(320).When(config => config.User is not null);
+        RuleFor(config => config.User).IsWord(SmtpConfig.MaxUserLength).When(config => config.User is not null);
         RuleFor(config => config.From)
             .Must(from => Mail.ParseAddress(from) is not null)
             .WithErrorCode("invalid_address")
@@ -92,13 +87,13 @@ internal sealed class S3ConfigRules : AbstractValidator<S3Config>
     public S3ConfigRules(AddressPolicy addresses)
     {
         RuleFor(config => config.Endpoint).IsBaseUrl(addresses);
-        RuleFor(config => config.Region).IsWord(100);
+        RuleFor(config => config.Region).IsWord(S3Config.MaxLength);
         RuleFor(config => config.Bucket)
-            .Matches(@"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\z")
+            .Matches(S3Config.BucketForm[..^1] + "\\z") // or a line break may follow
             .WithErrorCode("invalid_bucket")
             .WithMessage("A bucket's name has 3 to 63 lower-case letters, digits, dots and hyphens.");
         RuleFor(config => config.Bucket).NotNull();
-        RuleFor(config => config.AccessKeyId).IsWord(200);
+        RuleFor(config => config.AccessKeyId).IsWord(S3Config.MaxLength);
     }
 }
 
@@ -107,13 +102,25 @@ internal sealed class LlmConfigRules : AbstractValidator<LlmConfig>
     public LlmConfigRules(AddressPolicy addresses)
     {
         RuleFor(config => config.BaseUrl).IsBaseUrl(addresses);
-        RuleFor(config => config.Model).IsWord(200);
+        RuleFor(config => config.Model).IsWord(LlmConfig.MaxLength);
     }
 }
 
 /// <summary>Rules that several kinds share.</summary>
 internal static class ConfigRule
 {
+    public static void AreOfDatabase(
+        this AbstractValidator<DatabaseConfig> rules,
+        AddressPolicy addresses,
+        Protocol protocol
+    )
+    {
+        rules.RuleFor(config => config.Host).IsHost(addresses, protocol, config => config.Port ?? protocol.Ports[0]);
+        rules.RuleFor(config => config.Database).IsWord(DatabaseConfig.MaxLength);
+        rules.RuleFor(config => config.User).IsWord(DatabaseConfig.MaxLength);
+        rules.RuleFor(config => config.Tls).IsTls(addresses, DatabaseConfig.TlsModes, config => config.Host);
+    }
+
     public static IRuleBuilderOptionsConditions<T, string?> IsUrl<T>(
         this IRuleBuilder<T, string?> rule,
         AddressPolicy addresses

@@ -9,12 +9,19 @@ namespace Bellhop.Features.Connections;
 /// <summary>A connection as its author writes it.</summary>
 /// <param name="Name">1 to 63 lower-case letters, digits and hyphens.</param>
 /// <param name="Kind">Stays as it is once the connection is made.</param>
-/// <param name="Config">What the kind needs: <c>http</c> base_url, auth, rate, allowed_hosts; <c>postgresql</c> and <c>mysql</c> host, port, database, user, tls; <c>smtp</c> host, port, user, from, tls; <c>s3</c> endpoint, region, bucket, access_key_id; <c>llm</c> base_url, model.</param>
+/// <param name="Config">That of the kind: <c>http</c> HttpConfig, <c>postgresql</c> and <c>mysql</c> DatabaseConfig, <c>smtp</c> SmtpConfig, <c>s3</c> S3Config, <c>llm</c> LlmConfig.</param>
 /// <param name="Secret">The name of a secret; or <c>{"value":"…"}</c>, which only this connection has; or <c>{"set":true}</c>, as it is shown: its own stays.</param>
 public sealed record ConnectionDocument(
     string? Name,
     string? Kind,
-    [property: AnyObject] JsonElement? Config,
+    [property: AnyOf(
+        typeof(HttpConfig),
+        typeof(DatabaseConfig),
+        typeof(SmtpConfig),
+        typeof(S3Config),
+        typeof(LlmConfig)
+    )]
+        JsonElement? Config,
     [property: SecretShape] JsonElement? Secret = null
 ) : INamedDocument<ConnectionDocument>, IExampled<ConnectionDocument>
 {
@@ -39,8 +46,15 @@ public sealed record ConnectionView(
     Guid Id,
     [property: SlugShape] string Name,
     [property: WordOf(typeof(ConnectionKind))] string Kind,
-    [property: AnyObject] JsonElement Config,
-    [property: SecretShape] JsonElement? Secret,
+    [property: AnyOf(
+        typeof(HttpConfig),
+        typeof(DatabaseConfig),
+        typeof(SmtpConfig),
+        typeof(S3Config),
+        typeof(LlmConfig)
+    )]
+        JsonElement Config,
+    [property: SecretShape(IsShown = true)] JsonElement? Secret,
     [property: Range(1, int.MaxValue)] int Revision,
     DateTime CreatedAt,
     DateTime UpdatedAt
@@ -87,8 +101,25 @@ internal sealed record ConnectionRow(
 [AttributeUsage(AttributeTargets.Property)]
 internal sealed class SecretShapeAttribute : Attribute, IDescribesSchema
 {
+    /// <summary>Whether it is an answer, which never holds a value.</summary>
+    public bool IsShown { get; init; }
+
     public void Describe(OpenApiSchema schema)
     {
+        var members = new Dictionary<string, IOpenApiSchema>
+        {
+            ["set"] = new OpenApiSchema { Type = JsonSchemaType.Boolean },
+        };
+        if (!IsShown)
+        {
+            members["value"] = new OpenApiSchema
+            {
+                Type = JsonSchemaType.String,
+                MinLength = 1,
+                MaxLength = Secrets.SecretValue.MaxBytes,
+            };
+        }
+
         var name = new OpenApiSchema { Type = JsonSchemaType.String };
         new SlugShapeAttribute().Describe(name);
         schema.Type = null;
@@ -99,16 +130,7 @@ internal sealed class SecretShapeAttribute : Attribute, IDescribesSchema
             {
                 Type = JsonSchemaType.Object,
                 AdditionalPropertiesAllowed = false,
-                Properties = new Dictionary<string, IOpenApiSchema>
-                {
-                    ["value"] = new OpenApiSchema
-                    {
-                        Type = JsonSchemaType.String,
-                        MinLength = 1,
-                        MaxLength = Secrets.SecretValue.MaxBytes,
-                    },
-                    ["set"] = new OpenApiSchema { Type = JsonSchemaType.Boolean },
-                },
+                Properties = members,
             },
             new OpenApiSchema { Type = JsonSchemaType.Null },
         ];

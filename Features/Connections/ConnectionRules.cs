@@ -27,11 +27,9 @@ internal sealed class ConnectionRules(AddressPolicy addresses)
     private readonly ConnectionDocumentRules _document = new();
     private readonly InlineValidator<Configured<HttpConfig>> _http = Whole(new HttpConfigRules(addresses));
     private readonly InlineValidator<Configured<DatabaseConfig>> _postgreSql = Whole(
-        new DatabaseConfigRules(addresses, Protocol.PostgreSql)
+        new PostgreSqlConfigRules(addresses)
     );
-    private readonly InlineValidator<Configured<DatabaseConfig>> _mySql = Whole(
-        new DatabaseConfigRules(addresses, Protocol.MySql)
-    );
+    private readonly InlineValidator<Configured<DatabaseConfig>> _mySql = Whole(new MySqlConfigRules(addresses));
     private readonly InlineValidator<Configured<SmtpConfig>> _smtp = Whole(new SmtpConfigRules(addresses));
     private readonly InlineValidator<Configured<S3Config>> _s3 = Whole(new S3ConfigRules(addresses));
     private readonly InlineValidator<Configured<LlmConfig>> _llm = Whole(new LlmConfigRules(addresses));

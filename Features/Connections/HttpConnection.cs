@@ -29,13 +29,13 @@ public sealed class HttpConnection
             HttpConfig http => http,
             LlmConfig llm => new HttpConfig(
                 llm.BaseUrl,
-                connection.Secret is null ? null : new HttpAuth(HttpAuth.Bearer, null, null, null, null, null, null),
+                connection.Secret is null ? null : new HttpAuth(HttpAuth.Bearer),
                 null,
                 null
             ),
             _ => throw new ConnectionKindException(connection, ConnectionKind.Http),
         };
-        _base = new Uri(_config.BaseUrl!);
+        _base = new Uri(_config.BaseUrl);
     }
 
     public string Name => _connection.Name;

@@ -10,6 +10,7 @@ namespace Bellhop.Features.Connections;
 public sealed partial record Mail(IReadOnlyList<string> To, string Subject, string Text, string MessageId)
 {
     public const int MaxRecipients = 50;
+    public const int MaxAddressLength = 500;
     public const int MaxSubjectLength = 500;
 
     /// <summary>What is wrong with it; null: nothing. A line break in a header would begin another header.</summary>
@@ -24,7 +25,7 @@ public sealed partial record Mail(IReadOnlyList<string> To, string Subject, stri
 
     /// <summary>One address, with or without the name of who has it; null where the text is none.</summary>
     public static MailboxAddress? ParseAddress(string? text) =>
-        text is { Length: > 0 and <= 500 }
+        text is { Length: > 0 and <= MaxAddressLength }
         && !text.Any(char.IsControl)
         && MailboxAddress.TryParse(text, out var address)
         && address.Address.Split('@') is [{ Length: > 0 }, { Length: > 0 }]

@@ -85,7 +85,7 @@ internal static class SmtpSession
         CancellationToken cancellationToken
     )
     {
-        var check = await dialer.CheckAsync(Protocol.Smtp, config.Host!, config.PortOrUsual, cancellationToken);
+        var check = await dialer.CheckAsync(Protocol.Smtp, config.Host, config.PortOrUsual, cancellationToken);
         if (check.Host is not { } host)
         {
             throw new DialException(check.ErrorCode!);

@@ -1,10 +1,14 @@
 using System.Collections.Frozen;
+using System.ComponentModel.DataAnnotations;
 using System.Globalization;
 
 namespace Bellhop.Infrastructure.Configuration;
 
 /// <summary>So many requests in so many seconds, written <c>600/60</c>.</summary>
-public sealed record RateLimit(int Requests, int Seconds)
+public sealed record RateLimit(
+    [property: Range(1, RateLimit.MaxRequests)] int Requests,
+    [property: Range(1, RateLimit.MaxSeconds)] int Seconds
+)
 {
     public const int MaxRequests = 1_000_000;
     public const int MaxSeconds = 86_400;

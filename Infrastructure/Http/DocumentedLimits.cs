@@ -56,6 +56,13 @@ public sealed class ItemsOfAttribute(Type type) : Attribute
     public Type Type { get; } = type;
 }
 
+/// <summary>The JSON handed on here is read by itself, as one of these.</summary>
+[AttributeUsage(AttributeTargets.Property)]
+public sealed class AnyOfAttribute(params Type[] types) : Attribute
+{
+    public IReadOnlyList<Type> Types { get; } = types;
+}
+
 /// <summary>The JSON handed on here is always an object.</summary>
 [AttributeUsage(AttributeTargets.Property)]
 public sealed class AnyObjectAttribute : Attribute, IDescribesSchema
@@ -102,6 +109,12 @@ public static class DocumentedLimits
                 // components are not there yet: they are referred to when the document is whole
                 schema.Metadata = new Dictionary<string, object> { [nameof(ItemsOfAttribute)] = item };
             }
+
+            if (Find<AnyOfAttribute>(property) is { Types: var types })
+            {
+                schema.Type = null;
+                schema.Metadata = new Dictionary<string, object> { [nameof(AnyOfAttribute)] = types };
+            }
         }
 
         if (context.JsonTypeInfo is { Kind: JsonTypeInfoKind.Object, Properties.Count: > 0 } members)
@@ -124,6 +137,17 @@ public static class DocumentedLimits
     /// <summary>What a caller may leave out is not required of it, though the service always writes it; items get their schema.</summary>
     public static void FinishRequests(OpenApiDocument document)
     {
+        foreach (var member in document.Components!.Schemas!.Values.SelectMany(MembersOf))
+        {
+            if (member.Metadata?.TryGetValue(nameof(AnyOfAttribute), out var types) == true)
+            {
+                member.AnyOf =
+                [
+                    .. ((IReadOnlyList<Type>)types).Select(type => new OpenApiSchemaReference(NameOf(type), document)),
+                ];
+            }
+        }
+
         var seen = new HashSet<OpenApiSchema>();
         foreach (
             var media in document
@@ -168,6 +192,22 @@ public static class DocumentedLimits
         }
     }
 
+    /// <summary>Makes components of what a member of the type may be.</summary>
+    public static async Task AddChoicesAsync(
+        Type type,
+        OpenApiOperationTransformerContext context,
+        CancellationToken cancellationToken
+    )
+    {
+        foreach (
+            var choice in type.GetProperties().SelectMany(one => one.GetCustomAttribute<AnyOfAttribute>()?.Types ?? [])
+        )
+        {
+            var schema = await context.GetOrCreateSchemaAsync(choice, null, cancellationToken);
+            Refer(choice, schema, context.Document!);
+        }
+    }
+
     public static void Enumerate(OpenApiSchema schema, IEnumerable<string> words)
     {
         schema.Enum = [.. words.Select(word => (JsonNode)JsonValue.Create(word))];
@@ -176,6 +216,9 @@ public static class DocumentedLimits
             schema.Enum.Add(JsonNullSentinel.JsonNull);
         }
     }
+
+    private static IEnumerable<OpenApiSchema> MembersOf(IOpenApiSchema schema) =>
+        (schema.Properties ?? new Dictionary<string, IOpenApiSchema>()).Values.OfType<OpenApiSchema>();
 
     private static string NameOf(Type type) => Documentation.NameOf(type) ?? type.Name;
 

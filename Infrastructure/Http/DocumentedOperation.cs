@@ -158,6 +158,7 @@ public static class DocumentedOperation
             {
                 var schema = await context.GetOrCreateSchemaAsync(type, null, cancellationToken);
                 schemas.Add(DocumentedLimits.Refer(type, schema, context.Document!));
+                await DocumentedLimits.AddChoicesAsync(type, context, cancellationToken);
             }
 
             media.Schema = schemas is [var only] ? only : new OpenApiSchema { AnyOf = schemas };

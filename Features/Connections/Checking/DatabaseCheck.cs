@@ -23,7 +23,7 @@ internal sealed class DatabaseCheck(ServerProbe probe) : IConnectionCheck
         var isMySql = connection.Kind == ConnectionKind.MySql;
         var protocol = isMySql ? Protocol.MySql : Protocol.PostgreSql;
         var port = config.Port ?? protocol.Ports[0];
-        if (await probe.ResolveAsync(steps, protocol, config.Host!, port, cancellationToken) is not { } host)
+        if (await probe.ResolveAsync(steps, protocol, config.Host, port, cancellationToken) is not { } host)
         {
             return;
         }

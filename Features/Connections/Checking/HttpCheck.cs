@@ -15,11 +15,11 @@ internal sealed class HttpCheck(ServerProbe probe, OutgoingClient client, TimePr
         {
             HttpConfig http =>
             [
-                .. ServerProbe.StepsTo(http.BaseUrl!),
+                .. ServerProbe.StepsTo(http.BaseUrl),
                 .. http.Auth?.Type == HttpAuth.OAuth2 ? new[] { StepName.Token } : [],
                 StepName.Request,
             ],
-            LlmConfig llm => [.. ServerProbe.StepsTo(llm.BaseUrl!), StepName.Request, StepName.Model],
+            LlmConfig llm => [.. ServerProbe.StepsTo(llm.BaseUrl), StepName.Request, StepName.Model],
             _ => throw new ConnectionKindException(connection, ConnectionKind.Http),
         };
 
@@ -39,7 +39,7 @@ internal sealed class HttpCheck(ServerProbe probe, OutgoingClient client, TimePr
 
         if (connection.Config is LlmConfig llm)
         {
-            await AskForModelsAsync(http, llm.Model!, connection.Secret, steps, cancellationToken);
+            await AskForModelsAsync(http, llm.Model, connection.Secret, steps, cancellationToken);
             return;
         }
 

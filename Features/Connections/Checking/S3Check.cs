@@ -9,12 +9,12 @@ internal sealed class S3Check(ServerProbe probe, OutgoingClient outgoing) : ICon
     public IReadOnlyList<string> Kinds => [ConnectionKind.S3];
 
     public IEnumerable<string> StepsOf(OpenConnection connection) =>
-        [.. ServerProbe.StepsTo(((S3Config)connection.Config).Endpoint!), StepName.List];
+        [.. ServerProbe.StepsTo(((S3Config)connection.Config).Endpoint), StepName.List];
 
     public async Task RunAsync(OpenConnection connection, CheckSteps steps, CancellationToken cancellationToken)
     {
         var config = (S3Config)connection.Config;
-        if (!await probe.ReachAsync(steps, new Uri(config.Endpoint!), cancellationToken))
+        if (!await probe.ReachAsync(steps, new Uri(config.Endpoint), cancellationToken))
         {
             return;
         }

@@ -29,7 +29,7 @@ internal sealed class SmtpCheck(ServerProbe probe, Dialer dialer) : IConnectionC
     {
         var config = (SmtpConfig)connection.Config;
         if (
-            await probe.ResolveAsync(steps, Protocol.Smtp, config.Host!, config.PortOrUsual, cancellationToken)
+            await probe.ResolveAsync(steps, Protocol.Smtp, config.Host, config.PortOrUsual, cancellationToken)
             is not { } host
         )
         {

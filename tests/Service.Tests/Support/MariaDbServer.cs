@@ -8,7 +8,8 @@ internal sealed class MariaDbServer : IAsyncDisposable
 {
     public const string Password = "canary-mysql-9d3";
 
-    private static readonly string[] SystemTables = ["mysql_system_tables.sql", "mysql_system_tables_data.sql"];
+    // mysql_… or mariadb_…, in a directory of either name
+    private static readonly string[] SystemTables = ["*_system_tables.sql", "*_system_tables_data.sql"];
 
     private const string Setup = $"""
         CREATE DATABASE shop;
@@ -39,7 +40,9 @@ internal sealed class MariaDbServer : IAsyncDisposable
                     .Where(directory => Path.GetFileName(Path.GetDirectoryName(directory)) == "lib")
             ),
         };
-        var share = Path.Combine(tree, "usr", "share", "mysql");
+        var share = Path.GetDirectoryName(
+            Directory.GetFiles(tree, SystemTables[0], SearchOption.AllDirectories).Single()
+        )!;
         string[] command =
         [
             Path.Combine(tree, "usr", "sbin", "mariadbd"),
@@ -96,7 +99,8 @@ internal sealed class MariaDbServer : IAsyncDisposable
         await process.StandardInput.WriteLineAsync("CREATE DATABASE mysql;\nUSE mysql;\nSET @auth_root_socket = NULL;");
         foreach (var file in SystemTables)
         {
-            await process.StandardInput.WriteLineAsync(await File.ReadAllTextAsync(Path.Combine(share, file)));
+            var path = Directory.GetFiles(share, file).Single();
+            await process.StandardInput.WriteLineAsync(await File.ReadAllTextAsync(path));
         }
 
         process.StandardInput.Close();

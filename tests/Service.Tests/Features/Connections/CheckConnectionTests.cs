@@ -160,7 +160,7 @@ public sealed class CheckConnectionTests(ServiceFixture service)
         var report = await CheckAsync(Http($"http://127.0.0.1:{silent.Port}", """{"type":"bearer"}"""));
 
         Assert.Equal("request No answer came within the 10 seconds that a check takes.", report.Steps[^1]);
-        Assert.InRange(TimeProvider.System.GetElapsedTime(began).TotalSeconds, 9, 15);
+        Assert.InRange(TimeProvider.System.GetElapsedTime(began).TotalSeconds, 9, 25);
     }
 
     [Fact]
@@ -198,7 +198,7 @@ internal sealed record Report(bool Ok, IReadOnlyList<string> Steps, string Text)
         answer.Expect(HttpStatusCode.OK);
         Assert.DoesNotContain("canary", answer.Text, StringComparison.Ordinal);
         var steps = answer.Body.GetProperty("steps").EnumerateArray().ToArray();
-        Assert.All(steps, step => Assert.InRange(step.GetProperty("seconds").GetDouble(), 0, 15));
+        Assert.All(steps, step => Assert.InRange(step.GetProperty("seconds").GetDouble(), 0, 25));
         var report = new Report(
             answer.Body.GetProperty("ok").GetBoolean(),
             [
