@@ -15,9 +15,8 @@ internal sealed class CompiledAutomation
     /// <summary>In order; those that handle a failure follow the step that may fail.</summary>
     public IReadOnlyList<RunStep> Steps { get; }
 
-    /// <summary>The secrets that its steps name.</summary>
-    public IEnumerable<string> Secrets =>
-        Steps.Select(step => step.Action).OfType<StepEffect>().SelectMany(effect => effect.Secrets).Distinct();
+    /// <summary>The steps whose effect is outside.</summary>
+    public IEnumerable<StepEffect> Effects => Steps.Select(step => step.Action).OfType<StepEffect>();
 
     /// <summary>Checks a document whole; every fault is told, each with a pointer to its member.</summary>
     /// <param name="targets">What there is to name in the project; null skips that check, for what was saved before.</param>

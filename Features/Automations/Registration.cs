@@ -1,3 +1,4 @@
+using Bellhop.Features.Connections;
 using Bellhop.Features.Events;
 using Bellhop.Features.Secrets;
 using Bellhop.Infrastructure.Http;
@@ -17,7 +18,9 @@ internal static class Registration
         services.AddSingleton<IEventRoute>(provider => provider.GetRequiredService<RunRoute>());
         services.AddScoped<SavedAutomations>();
         services.AddSingleton<Effects>();
-        services.AddSingleton<ISecretUser, SecretsOfAutomations>();
+        services.AddSingleton<AutomationUses>();
+        services.AddSingleton<ISecretUser>(provider => provider.GetRequiredService<AutomationUses>());
+        services.AddSingleton<IConnectionUser>(provider => provider.GetRequiredService<AutomationUses>());
         return services;
     }
 }

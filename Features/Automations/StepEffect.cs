@@ -10,10 +10,13 @@ namespace Bellhop.Features.Automations;
 /// At least once, with a key that is the same at every attempt. The job holds no more than which step of which run it is: its
 /// <c>with</c> is rendered when it is sent, so that the secrets in it are stored nowhere.
 /// </remarks>
-internal abstract class StepEffect(Template with, RetryPolicy? retry) : IStepAction
+internal abstract class StepEffect(Template with, string? connection, RetryPolicy? retry) : IStepAction
 {
     /// <summary>The kind of the job that carries it.</summary>
     public const string JobKind = "automations.effect";
+
+    /// <summary>The name of the connection it sends through.</summary>
+    public string? Connection { get; } = connection;
 
     public IReadOnlyCollection<string> Secrets { get; } = [.. AutomationScope.SecretsIn(with)];
 

@@ -7,7 +7,8 @@ namespace Bellhop.Features.Automations;
 
 /// <summary><c>http</c>: sends a request and waits for the answer, which is the output: <c>{status, headers, body}</c>.</summary>
 /// <remarks>What is a failure, and what of it is tried again, is told at <see cref="HttpCalls"/>.</remarks>
-internal sealed class StepHttp(Template with, RetryPolicy? retry) : StepEffect(with, retry)
+internal sealed class StepHttp(Template with, string? connection, RetryPolicy? retry)
+    : StepEffect(with, connection, retry)
 {
     private static readonly HttpCallRules Rules = new();
 
@@ -38,7 +39,9 @@ internal sealed class StepHttp(Template with, RetryPolicy? retry) : StepEffect(w
 
         CheckUrl(source, hasConnection);
         CheckNumbers(source);
-        return source.Compile(withSecrets: true) is { } with ? new StepHttp(with, source.Retry) : null;
+        return source.Compile(withSecrets: true) is { } with
+            ? new StepHttp(with, source.Literal("connection"), source.Retry)
+            : null;
     }
 
     protected override async Task<JobOutcome> SendAsync(

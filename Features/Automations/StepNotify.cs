@@ -6,7 +6,8 @@ using Bellhop.Infrastructure.Expressions;
 namespace Bellhop.Features.Automations;
 
 /// <summary><c>notify</c>: sends a mail by an <c>smtp</c> connection, or posts <c>{"text"}</c> to an <c>http</c> connection's base URL.</summary>
-internal sealed class StepNotify(Template with, RetryPolicy? retry) : StepEffect(with, retry)
+internal sealed class StepNotify(Template with, string? connection, RetryPolicy? retry)
+    : StepEffect(with, connection, retry)
 {
     private static readonly MailCallRules Rules = new();
 
@@ -21,7 +22,9 @@ internal sealed class StepNotify(Template with, RetryPolicy? retry) : StepEffect
         );
         CheckConnection(source, ConnectionKind.Smtp, ConnectionKind.Http);
 
-        return source.Compile(withSecrets: true) is { } with ? new StepNotify(with, source.Retry) : null;
+        return source.Compile(withSecrets: true) is { } with
+            ? new StepNotify(with, source.Literal("connection"), source.Retry)
+            : null;
     }
 
     protected override async Task<JobOutcome> SendAsync(

@@ -6,7 +6,7 @@ using MediatR;
 
 namespace Bellhop.Features.Connections;
 
-/// <summary>Deletes a connection and its own secret. What names it finds it gone within five seconds.</summary>
+/// <summary>Deletes a connection and its own secret. One that an automation names is not deleted: the answer says which.</summary>
 public static class DeleteConnection
 {
     public sealed class Endpoint : ICarterModule
@@ -16,7 +16,8 @@ public static class DeleteConnection
                 .RequirePermission(Permissions.ConnectionsWrite)
                 .WithName(nameof(DeleteConnection))
                 .WithTags("Connections")
-                .Produces(StatusCodes.Status204NoContent);
+                .Produces(StatusCodes.Status204NoContent)
+                .ProducesProblems(ConnectionsProblems.InUse);
 
         /// <summary>Delete a connection</summary>
         public static async Task<IResult> Delete(

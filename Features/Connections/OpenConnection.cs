@@ -27,7 +27,7 @@ public sealed class ConnectionKindException(OpenConnection connection, string wa
 /// <summary>The connections of a project by name, for whoever saves what refers to them.</summary>
 public sealed class ConnectionNames
 {
-    /// <summary>Every connection's id and kind by its name, as the transaction sees them.</summary>
+    /// <summary>Every connection's id and kind by its name; none of them can be deleted before the transaction ends.</summary>
     public async Task<IReadOnlyDictionary<string, (Guid Id, string Kind)>> NamesAsync(
         NpgsqlConnection connection,
         Guid projectId,
@@ -41,7 +41,8 @@ public sealed class ConnectionNames
 
     private static class Sql
     {
-        public const string Names = "SELECT name, id, kind FROM connections WHERE project_id = @ProjectId";
+        public const string Names =
+            "SELECT name, id, kind FROM connections WHERE project_id = @ProjectId ORDER BY id FOR KEY SHARE";
     }
 }
 

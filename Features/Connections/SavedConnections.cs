@@ -13,6 +13,7 @@ internal sealed class SavedConnections(
     UnitOfWork works,
     ConnectionRules rules,
     ConnectionCache cache,
+    IEnumerable<IConnectionUser> users,
     SecretBox box,
     Caller caller,
     TimeProvider clock
@@ -96,6 +97,15 @@ internal sealed class SavedConnections(
         CancellationToken cancellationToken
     )
     {
+        foreach (var user in users)
+        {
+            var usedBy = await user.FindAsync(work.Connection, ProjectId, stored.View.Name, cancellationToken);
+            if (string.Join(", ", usedBy) is { Length: > 0 } names)
+            {
+                return ConnectionsProblems.InUse.Because($"{stored.View.Name} is used by {names}.");
+            }
+        }
+
         work.AfterCommit(() => cache.Drop(stored.View.Id));
         await work.Connection.ExecuteAsync(Sql.Delete.With(new { ProjectId, stored.View.Id }, cancellationToken));
         return null;

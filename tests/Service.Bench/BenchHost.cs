@@ -115,6 +115,9 @@ public sealed class BenchHost : IAsyncDisposable
         return (Guid)command.ExecuteScalar()!;
     }
 
+    /// <summary>Waits until it is ready: after a start, or after its connections were taken from it.</summary>
+    public Task ReadyAsync() => ReadyAsync(Port, _service);
+
     public async Task<long> CountAsync(string sql)
     {
         await using var command = Database.CreateCommand(sql);

@@ -60,6 +60,10 @@ internal static class PlanRows
                         THEN (ARRAY['postgresql', 'mysql', 'smtp', 's3', 'llm'])[1 + n / 100 % 5] ELSE 'http' END,
                     '{}', moment
                 """,
+            """
+                INSERT INTO secrets (project_id, name, value, created_at)
+                SELECT project_id, 's-' || n, '', moment
+                """,
             $$"""
                 INSERT INTO deliveries (project_id, id, event_id, endpoint_id, state, created_at)
                 SELECT project_id, id, id,
@@ -75,11 +79,12 @@ internal static class PlanRows
                 SELECT project_id, id, (SELECT s.id FROM sources s ORDER BY s.project_id DESC, s.id DESC LIMIT 1), moment,
                     'bad_signature', '{}', '', 0
                 """,
+            // running are as many as workers hold at once: their list reads the index of leases, and all of it
             """
                 INSERT INTO jobs (project_id, id, queue_id, run_at, state, lease_until, max_attempts, kind, args)
                 SELECT project_id, id, (SELECT queue_id FROM queues q WHERE q.project_id = p.project_id AND name = 'default'),
-                    moment, CASE WHEN n % 1000 = 0 THEN 2 WHEN n % 1000 = 1 THEN 0 ELSE 1 END,
-                    CASE WHEN n % 1000 = 0 THEN now() + interval '1 day' END, 20, 'noop', '{}'
+                    moment, CASE WHEN n % 2000 = 0 THEN 2 WHEN n % 1000 = 1 THEN 0 ELSE 1 END,
+                    CASE WHEN n % 2000 = 0 THEN now() + interval '1 day' END, 20, 'noop', '{}'
                 """,
             """
                 INSERT INTO job_history (

@@ -77,6 +77,7 @@ public sealed class Plans : IDisposable
         await host.ExecuteAsync(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'bellhop%'"
         );
+        await host.ReadyAsync();
     }
 
     /// <summary>Every list, with the ids in its path filled in.</summary>
