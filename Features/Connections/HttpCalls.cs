@@ -92,19 +92,15 @@ public sealed class HttpCalls(ConnectionCache connections, OutgoingClient client
 
     private static string WithQuery(string url, IReadOnlyDictionary<string, JsonElement>? query)
     {
-        var text = new StringBuilder(url);
-        foreach (var (name, value) in query ?? new Dictionary<string, JsonElement>())
-        {
-            foreach (var item in Scalars.TextsOf(value))
-            {
-                text.Append(text.ToString().Contains('?', StringComparison.Ordinal) ? '&' : '?')
-                    .Append(Uri.EscapeDataString(name))
-                    .Append('=')
-                    .Append(Uri.EscapeDataString(item));
-            }
-        }
-
-        return text.ToString();
+        var pairs = (query ?? new Dictionary<string, JsonElement>()).SelectMany(member =>
+            Scalars
+                .TextsOf(member.Value)
+                .Select(text => $"{Uri.EscapeDataString(member.Key)}={Uri.EscapeDataString(text)}")
+        );
+        var appended = string.Join('&', pairs);
+        return appended.Length == 0 ? url
+            : url.Contains('?', StringComparison.Ordinal) ? $"{url}&{appended}"
+            : $"{url}?{appended}";
     }
 
     private static OutgoingRequest ToRequest(HttpCall call, string url, string key)

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using Bellhop.Infrastructure.Http;
 using Bellhop.Infrastructure.Outgoing;
 
 namespace Bellhop.Features.Connections;
@@ -79,19 +80,6 @@ internal static class HttpOutput
             || type.EndsWith("+json", StringComparison.OrdinalIgnoreCase);
     }
 
-    /// <summary>Null where the sender calls JSON what is none, or what no database here could hold: it is text then.</summary>
-    private static JsonElement? Parse(byte[] body)
-    {
-        try
-        {
-            var text = Strict.GetString(body);
-            return text.Contains("\\u0000", StringComparison.Ordinal) || text.Contains('\0', StringComparison.Ordinal)
-                ? null
-                : JsonElement.Parse(text);
-        }
-        catch (Exception exception) when (exception is JsonException or DecoderFallbackException)
-        {
-            return null;
-        }
-    }
+    /// <summary>Null where the sender calls JSON what is none, or what could not be stored or read here: it is text then.</summary>
+    private static JsonElement? Parse(byte[] body) => StrictJson.Check(body) is null ? JsonElement.Parse(body) : null;
 }

@@ -140,6 +140,34 @@ public sealed class TakeEffectTests(ServiceFixture service)
         Assert.Equal("response_too_large", run.Step("many").GetProperty("error").GetProperty("code").GetString());
     }
 
+    [Theory]
+    [InlineData("""{"a":"\ud800"}""")]
+    [InlineData("""{"a":"\u0000"}""")]
+    [InlineData("""{"a":1,"a":2}""")]
+    [InlineData("""{"a":1e999}""")]
+    [InlineData("""{"a":""")]
+    public async Task What_calls_itself_JSON_and_could_not_be_kept_as_such_is_text(string sent)
+    {
+        await using var receiver = await Receiver.StartAsync(
+            (_, _) => Task.FromResult(Results.Text(sent, "application/json"))
+        );
+        var project = await service.NewProjectAsync();
+        await PutSecretAsync(project, "crm", Canary); // so that texts are looked into
+        await project.SaveAsync(
+            $$$"""
+            {"name":"mine","on":{"type":["a"]},"steps":[
+                {"id":"call","uses":"http","with":{"method":"POST","url":"{{{receiver.Url}}}","body":"${secrets.crm}"}},
+                {"id":"after","uses":"set","with":{"size":"${size(steps.call.output.body)}"}}]}
+            """
+        );
+        await project.PublishAsync("a");
+
+        var run = await project.EndedRunAsync("mine");
+
+        Assert.Equal("succeeded", run.State());
+        Assert.Equal(sent, run.Step("call").GetProperty("output").GetProperty("body").GetString());
+    }
+
     [Fact]
     public async Task A_secret_reaches_its_receiver_and_nothing_that_is_kept()
     {
