@@ -6,6 +6,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Npgsql;
 
 namespace Bellhop.Bench;
@@ -22,6 +23,7 @@ public static class BareApi
         DefaultTypeMap.MatchNamesWithUnderscores = true;
         await using var database = NpgsqlDataSource.Create(connectionString);
         var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
         builder.Services.ConfigureHttpJsonOptions(options => JsonRules.Configure(options.SerializerOptions));
         await using var app = builder.Build();
         app.Urls.Add("http://127.0.0.1:0");
