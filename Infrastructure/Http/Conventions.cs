@@ -6,7 +6,7 @@ namespace Bellhop.Infrastructure.Http;
 /// <summary>Holds every request to what its route declares, before the route runs: its query parameters and its media types.</summary>
 /// <remarks>
 /// A parameter that the route does not declare, or that stands twice, is 400; an <c>Accept</c> that allows none of the route's
-/// media types is 406. Routes that are on their way out say so in every answer (<see cref="Deprecation"/>).
+/// media types is 406, a body of another type than it reads 415. Routes that are on their way out say so in every answer (<see cref="Deprecation"/>).
 /// </remarks>
 public static class Conventions
 {
@@ -21,7 +21,12 @@ public static class Conventions
         rules.Deprecation?.Announce(context);
         if (
             !rules.IsForeign
-            && (CheckQuery(context.Request, rules) ?? CheckAccept(context.Request, rules)) is { } problem
+            && (
+                CheckQuery(context.Request, rules)
+                ?? CheckAccept(context.Request, rules)
+                ?? CheckBody(context.Request, rules)
+            )
+                is { } problem
         )
         {
             return new ProblemResponse(problem).ExecuteAsync(context);
@@ -63,10 +68,27 @@ public static class Conventions
                     FieldError.InParameter(name, "repeated", "Give it once.")
                 );
             }
+
+            if (rules.Flags.Contains(name) && !bool.TryParse(values, out _))
+            {
+                return Problems.InvalidParameter.Because(
+                    $"{name}: true or false.",
+                    FieldError.InParameter(name, "invalid", "true or false.")
+                );
+            }
         }
 
         return null;
     }
+
+    // routing takes a type for another one by its suffix: a JSON Patch for JSON, say
+    private static Problem? CheckBody(HttpRequest request, RouteRules rules) =>
+        rules.Reads.Count == 0
+        || !MediaTypeHeaderValue.TryParse(request.ContentType, out var type)
+        || rules.Reads.Contains("*/*")
+        || rules.Reads.Contains(type.MediaType.ToString())
+            ? null
+            : Problems.WrongContentType($"Send {string.Join(" or ", rules.Reads)}, not {type.MediaType}.");
 
     private static Problem? CheckAccept(HttpRequest request, RouteRules rules)
     {

@@ -46,6 +46,14 @@ internal sealed class RouteRules
             .SelectMany(filter => filter.Names.Concat(["limit", "cursor"]))
             .Concat(endpoint.Metadata.GetOrderedMetadata<QueryParameters>().SelectMany(declared => declared.Names))
             .ToFrozenSet(StringComparer.Ordinal);
+        Flags = endpoint
+            .Metadata.GetOrderedMetadata<IParameterBindingMetadata>()
+            .Where(parameter => parameter.ParameterInfo.ParameterType == typeof(bool))
+            .Select(parameter => parameter.Name)
+            .ToFrozenSet(StringComparer.Ordinal);
+        Reads = (endpoint.Metadata.GetMetadata<IAcceptsMetadata>()?.ContentTypes ?? []).ToHashSet(
+            StringComparer.OrdinalIgnoreCase
+        );
         Answers =
         [
             .. endpoint
@@ -65,6 +73,12 @@ internal sealed class RouteRules
 
     /// <summary>The query parameters there are.</summary>
     public FrozenSet<string> Parameters { get; }
+
+    /// <summary>Those of them that are true or false.</summary>
+    public FrozenSet<string> Flags { get; }
+
+    /// <summary>The media types of a body, in the order they were declared; empty where none is read.</summary>
+    public IReadOnlySet<string> Reads { get; }
 
     /// <summary>The media types of success; empty where there is no body, or nothing is said.</summary>
     public IReadOnlyList<MediaTypeHeaderValue> Answers { get; }

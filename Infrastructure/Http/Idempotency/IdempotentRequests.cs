@@ -42,7 +42,8 @@ public static class IdempotentRequests
             http.Request.Headers[IdempotencyKey.Header],
             services.GetRequiredService<Caller>().ProjectId,
             http.Request.Method,
-            http.Request.Path
+            // as routing sees it: no matter how the path is spelled, it is one route, and no two names differ by case alone
+            http.Request.Path.Value!.TrimEnd('/').ToLowerInvariant()
         );
         if (key.Problem is { } problem)
         {

@@ -46,12 +46,14 @@ public sealed class Precondition : IEndpointParameterMetadataProvider
     {
         if (current is null)
         {
-            return _ifMatch is null ? null : Failed("There is nothing of this name to match.", null);
+            return _ifMatch is null
+                ? null
+                : Failed(HeaderNames.IfMatch, "There is nothing of this name to match.", null);
         }
 
         if (_ifNoneMatch)
         {
-            return Failed("There is one of this name already.", current);
+            return Failed(HeaderNames.IfNoneMatch, "There is one of this name already.", current);
         }
 
         if (_ifMatch is null)
@@ -66,11 +68,11 @@ public sealed class Precondition : IEndpointParameterMetadataProvider
 
         return _ifMatch.Contains("*") || _ifMatch.Contains(EntityTag.Of(current), StringComparer.Ordinal)
             ? null
-            : Failed("It was changed since; read it again.", current);
+            : Failed(HeaderNames.IfMatch, "It was changed since; read it again.", current);
     }
 
-    private static Problem Failed(string message, IRevised? current) =>
-        Problems.PreconditionFailed.Because(message, FieldError.InHeader(HeaderNames.IfMatch, "no_match", message)) with
+    private static Problem Failed(string header, string message, IRevised? current) =>
+        Problems.PreconditionFailed.Because(message, FieldError.InHeader(header, "no_match", message)) with
         {
             Headers = current is null
                 ? null

@@ -101,6 +101,38 @@ public sealed partial class ConventionsTests(ServiceFixture service)
         Assert.Equal(types, string.Join(", ", answer.Headers.GetValues(header)));
     }
 
+    [Theory]
+    [InlineData("POST", "/v1/jobs", "application/json-patch+json", true)]
+    [InlineData("POST", "/v1/jobs", "application/merge-patch+json", true)]
+    [InlineData("PATCH", "/v1/sources/x", "application/json-patch+json", true)]
+    [InlineData("PATCH", "/v1/sources/x", "application/merge-patch+json", false)]
+    [InlineData("PATCH", "/v1/sources/x", "Application/JSON", false)]
+    public async Task A_type_that_only_ends_in_json_is_another_type(string method, string path, string type, bool is415)
+    {
+        var project = await service.NewProjectAsync();
+        using var request = new HttpRequestMessage(new HttpMethod(method), path)
+        {
+            Content = new StringContent("{}", new MediaTypeHeaderValue(type)),
+        };
+        using var answer = await project.Http.SendAsync(request, Token);
+
+        Assert.Equal(is415, answer.StatusCode == HttpStatusCode.UnsupportedMediaType);
+    }
+
+    [Theory]
+    [InlineData("1")]
+    [InlineData("")]
+    [InlineData("yes")]
+    public async Task A_flag_that_is_neither_true_nor_false_is_400_and_named(string value)
+    {
+        var project = await service.NewProjectAsync();
+
+        var answer = await project.Http.PostAsync($"/v1/jobs/bulk?atomic={value}", """{"jobs":[{"kind":"noop"}]}""");
+
+        Assert.Equal((400, "invalid_parameter"), ((int)answer.Status, answer.Code));
+        Assert.Equal("atomic", answer.Body.GetProperty("errors")[0].GetProperty("parameter").GetString());
+    }
+
     [Fact]
     public async Task A_query_parameter_that_nobody_declared_is_400_on_every_route()
     {

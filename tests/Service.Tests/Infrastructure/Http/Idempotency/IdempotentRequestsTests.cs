@@ -112,6 +112,17 @@ public sealed class IdempotentRequestsTests(ServiceFixture service)
         Assert.Equal((HttpStatusCode.Created, false), (mended.Status, mended.IsReplayed));
     }
 
+    [Theory]
+    [InlineData("/v1/jobs/")]
+    [InlineData("/V1/Jobs")]
+    public async Task The_same_route_spelled_otherwise_is_the_same_route(string path)
+    {
+        var project = await service.NewProjectAsync();
+        await project.Http.PostAsync("/v1/jobs", Job, "same");
+
+        Assert.True((await project.Http.PostAsync(path, Job, "same")).IsReplayed);
+    }
+
     [Fact]
     public async Task A_key_counts_in_its_project_and_route_alone()
     {

@@ -324,5 +324,7 @@ public sealed class ConfigurationStoreTests(ServiceFixture service)
             [HttpStatusCode.Created, HttpStatusCode.PreconditionFailed, HttpStatusCode.PreconditionFailed],
             [made.Status, refused.Status, matched.Status]
         );
+        Assert.Equal("If-None-Match", refused.Body.GetProperty("errors")[0].GetProperty("header").GetString());
+        Assert.Equal("If-Match", matched.Body.GetProperty("errors")[0].GetProperty("header").GetString());
     }
 }
