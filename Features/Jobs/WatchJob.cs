@@ -49,14 +49,14 @@ public static class WatchJob
             CancellationToken cancellationToken
         )
         {
-            if (await jobs.FindAsync(request.Id, cancellationToken) is null)
+            if (await jobs.FindAsync(request.Id, cancellationToken) is not { } job)
             {
                 return JobProblems.NoJob;
             }
 
-            var sawTheEnd = JobState.Finished.Any(state =>
-                request.After?.EndsWith($"-{state}", StringComparison.Ordinal) == true
-            );
+            var sawTheEnd =
+                JobState.Finished.Contains(job.State)
+                && request.After?.EndsWith($"-{job.State}", StringComparison.Ordinal) == true;
             return Result.Of(sawTheEnd ? null : FollowAsync(request, cancellationToken));
         }
 

@@ -45,7 +45,13 @@ public sealed class EndpointRules : AbstractValidator<EndpointDocument>
             .Custom(
                 (url, context) =>
                 {
-                    if (addresses.CheckUrl(url).ErrorCode is { } code)
+                    if (url is null)
+                    {
+                        context.AddFailure(
+                            new ValidationFailure(context.PropertyPath, "url is required.") { ErrorCode = "required" }
+                        );
+                    }
+                    else if (addresses.CheckUrl(url).ErrorCode is { } code)
                     {
                         context.AddFailure(
                             new ValidationFailure(context.PropertyPath, "Webhooks may not go to this URL.")

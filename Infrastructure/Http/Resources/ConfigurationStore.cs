@@ -71,6 +71,11 @@ public abstract class ConfigurationStore<TDocument, TView>(UnitOfWork works, Cal
                 return failed;
             }
 
+            if (stored is null && !Slug.IsSound(which.Name))
+            {
+                return Problems.Invalid.Because(Slug.Form, FieldError.InParameter("id", "invalid_name", Slug.Form));
+            }
+
             var name = stored?.Document.Name ?? which.Name!;
             if (Renames(document, name) is { } renamed)
             {

@@ -27,6 +27,11 @@ public sealed class MergePatch<T> : IEndpointParameterMetadataProvider
     /// <summary>What becomes of the document. A member that is none of its own, or of another type, is a 400 with its pointer.</summary>
     public Result<T> ApplyTo(T document)
     {
+        if (FindUnknown() is { } unknown)
+        {
+            return unknown;
+        }
+
         var target = JsonSerializer.SerializeToNode(document, JsonRules.Options);
         var merged = Merge(target, JsonNode.Parse(_patch))!;
         try
@@ -36,6 +41,20 @@ public sealed class MergePatch<T> : IEndpointParameterMetadataProvider
         catch (RefusedRequestException exception)
         {
             return exception.Problem;
+        }
+    }
+
+    /// <summary>A member that is there to be taken away leaves no trace in what comes of it: it is looked for in the patch itself.</summary>
+    private Problem? FindUnknown()
+    {
+        try
+        {
+            RequestBody.Parse<T>(_patch);
+            return null;
+        }
+        catch (RefusedRequestException exception)
+        {
+            return exception.Problem.Errors is [{ Code: "unknown_member" }] ? exception.Problem : null;
         }
     }
 

@@ -68,7 +68,13 @@ public sealed class Precondition : IEndpointParameterMetadataProvider
 
         return _ifMatch.Contains("*") || _ifMatch.Contains(EntityTag.Of(current), StringComparer.Ordinal)
             ? null
-            : Failed(HeaderNames.IfMatch, "It was changed since; read it again.", current);
+            : Failed(
+                HeaderNames.IfMatch,
+                _ifMatch.Any(tag => tag.StartsWith("W/", StringComparison.Ordinal))
+                    ? "A weak tag (W/) matches nothing here; send the ETag as it was given."
+                    : "It was changed since; read it again.",
+                current
+            );
     }
 
     private static Problem Failed(string header, string message, IRevised? current) =>

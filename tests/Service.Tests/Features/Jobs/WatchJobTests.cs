@@ -77,6 +77,19 @@ public sealed class WatchJobTests(ServiceFixture service)
     }
 
     [Fact]
+    public async Task An_end_that_the_job_has_not_come_to_is_waited_for()
+    {
+        var project = await service.NewProjectAsync();
+        var job = await project.Http.PostAsync("/v1/jobs", """{"kind":"noop","run_at":"2090-01-01T00:00:00Z"}""");
+
+        using var answer = await OpenAsync(project, job.Id, "1-succeeded");
+
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        using var reader = new StreamReader(await answer.Content.ReadAsStreamAsync(Token));
+        Assert.Equal("ready", (await NextAsync(reader)).State);
+    }
+
+    [Fact]
     public async Task Another_projects_job_is_404()
     {
         var job = await (await service.NewProjectAsync()).Http.PostAsync("/v1/jobs", """{"kind":"noop"}""");

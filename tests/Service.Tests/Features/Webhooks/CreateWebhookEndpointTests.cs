@@ -107,7 +107,7 @@ public sealed class CreateWebhookEndpointTests(ServiceFixture service)
     [InlineData("ftp://127.0.0.1/hook", "url_scheme_not_allowed")]
     [InlineData("http://user:secret@127.0.0.1/hook", "url_userinfo")]
     [InlineData("hook", "url_invalid")]
-    [InlineData(null, "url_invalid")]
+    [InlineData(null, "required")]
     public async Task A_url_that_webhooks_may_not_go_to_is_422(string? url, string code)
     {
         var project = await service.NewProjectAsync();

@@ -228,17 +228,36 @@ public sealed class ConfigurationStoreTests(ServiceFixture service)
 
     [Theory]
     [MemberData(nameof(Paths))]
+    public async Task A_name_that_is_none_is_told_of_the_path_it_stands_in(string path)
+    {
+        var http = (await service.NewProjectAsync()).Http;
+
+        var answer = await http.ChangeAsync("PUT", $"{path}/No_Name", Kinds[path].Document);
+
+        Assert.Equal(HttpStatusCode.UnprocessableEntity, answer.Status);
+        var error = answer.Body.GetProperty("errors")[0];
+        Assert.Equal(
+            ("id", "invalid_name"),
+            (error.GetProperty("parameter").GetString(), error.GetProperty("code").GetString())
+        );
+    }
+
+    [Theory]
+    [MemberData(nameof(Paths))]
     public async Task A_patch_that_fits_no_document_is_refused_with_its_place(string path)
     {
         var http = (await service.NewProjectAsync()).Http;
         await http.ChangeAsync("PUT", $"{path}/mine", Kinds[path].Document);
 
         var unknown = await http.ChangeAsync("PATCH", $"{path}/mine", """{"colour":"red"}""", "*");
+        var unknownGone = await http.ChangeAsync("PATCH", $"{path}/mine", """{"colour":null}""", "*");
         var noObject = await http.ChangeAsync("PATCH", $"{path}/mine", "[]", "*");
         var wrongType = await http.CallAsync("PATCH", $"{path}/mine", "{}", "text/plain", ("If-Match", "*"));
 
         Assert.Equal(HttpStatusCode.BadRequest, unknown.Status);
         Assert.Equal("/colour", unknown.Body.GetProperty("errors")[0].GetProperty("pointer").GetString());
+        Assert.Equal(HttpStatusCode.BadRequest, unknownGone.Status);
+        Assert.Equal("/colour", unknownGone.Body.GetProperty("errors")[0].GetProperty("pointer").GetString());
         Assert.Equal(HttpStatusCode.BadRequest, noObject.Status);
         Assert.Equal(HttpStatusCode.UnsupportedMediaType, wrongType.Status);
     }
