@@ -103,10 +103,15 @@ public sealed class JobWatch : IDisposable
         try
         {
             JobStep? told = null;
-            while (!_stopping.IsCancellationRequested)
+            while (true)
             {
-                // taken before the step is looked at: a change in between is not missed
+                // taken before anything is looked at: a change in between is not missed
                 var woken = watched.Woken;
+                if (_stopping.IsCancellationRequested)
+                {
+                    yield break;
+                }
+
                 if (watched.Step is { } step && step != told)
                 {
                     yield return told = step;
