@@ -12,17 +12,13 @@ internal static class AwaitedJob
         var services = http.RequestServices;
         var id = Guid.Parse(location[(location.LastIndexOf('/') + 1)..]);
         using var late = new CancellationTokenSource(patience, services.GetRequiredService<TimeProvider>());
-        using var given = CancellationTokenSource.CreateLinkedTokenSource(
-            late.Token,
-            http.RequestAborted,
-            services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping
-        );
+        using var given = CancellationTokenSource.CreateLinkedTokenSource(late.Token, http.RequestAborted);
         try
         {
             var steps = services
                 .GetRequiredService<JobWatch>()
                 .FollowAsync(services.GetRequiredService<Caller>().ProjectId, id, given.Token);
-            await foreach (var _ in steps.Where(step => step.IsOver))
+            await foreach (var _ in steps.Where(step => step is { IsOver: true }))
             {
                 var job = await services.GetRequiredService<JobViews>().FindAsync(id, http.RequestAborted);
                 return job is null ? null : TypedResults.Ok(job);

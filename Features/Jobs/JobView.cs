@@ -56,6 +56,15 @@ public sealed record JobView(
 /// <summary>Shows jobs to a caller.</summary>
 internal sealed class JobViews(NpgsqlDataSource database, Caller caller)
 {
+    /// <summary>Whether there is such a job in the caller's project.</summary>
+    public async Task<bool> IsThereAsync(Guid id, CancellationToken cancellationToken)
+    {
+        await using var connection = await database.OpenConnectionAsync(cancellationToken);
+        return await connection.ExecuteScalarAsync<bool>(
+            Sql.IsThere.With(new { caller.ProjectId, Id = id }, cancellationToken)
+        );
+    }
+
     /// <summary>Null: there is no such job in the caller's project.</summary>
     public async Task<JobView?> FindAsync(Guid id, CancellationToken cancellationToken)
     {
@@ -96,6 +105,15 @@ internal sealed class JobViews(NpgsqlDataSource database, Caller caller)
 
     private static class Sql
     {
+        // in one statement, so that a job which ends meanwhile is seen in one of its tables
+        public const string IsThere = """
+            SELECT EXISTS (SELECT FROM jobs WHERE project_id = @ProjectId AND id = @Id)
+                OR EXISTS (
+                    SELECT FROM job_history
+                    WHERE project_id = @ProjectId AND id = @Id AND finished_at >= id_time(@Id) - interval '1 minute'
+                )
+            """;
+
         // a job is in one of the two tables in every snapshot; the bound spares the history's days before it was made
         public const string Find = """
             SELECT j.id, q.name AS queue, j.kind, j.state, NULL::smallint AS outcome, j.attempt, j.max_attempts, j.priority,

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Bellhop.Infrastructure.Database;
+using Bellhop.Infrastructure.Http;
 using Dapper;
 using Npgsql;
 
@@ -28,14 +29,14 @@ public sealed class ShownStep
 
     /// <summary>What was read since the step was taken, and no more than a quarter of a second ago.</summary>
     /// <param name="read">Reads it for the first who asks; it is not canceled when that one goes.</param>
-    internal Task<byte[]?> ReadAsync(bool withData, TimeProvider clock, Func<Task<byte[]?>> read)
+    internal Task<byte[]?> ReadAsync(bool withData, TimeProvider clock, Guid id, Func<Guid, Task<byte[]?>> read)
     {
         lock (_lock)
         {
             ref var shown = ref _shown[withData ? 1 : 0];
             if (shown.Text is null || clock.GetElapsedTime(shown.At) > Fresh)
             {
-                shown = (clock.GetTimestamp(), Task.Run(read));
+                shown = (clock.GetTimestamp(), Task.Run(() => read(id)));
             }
 
             return shown.Text!;
@@ -47,12 +48,17 @@ public sealed class ShownStep
 /// <remarks>
 /// However many wait, one statement a round asks for all of their jobs, and none while nobody waits; with thousands of jobs rounds
 /// are further apart, a second and a half for ten thousand. An outage is passed over: who waits is told when the database is back.
+/// Who waits has no timer and no token of its own: the rounds also tell that nothing has changed, and that the service stops.
 /// </remarks>
-public sealed class JobWatch(NpgsqlDataSource database, TimeProvider clock) : IDisposable
+public sealed class JobWatch : IDisposable
 {
     private static readonly TimeSpan ShortestRound = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan RoundPerJob = TimeSpan.FromMilliseconds(0.15);
 
+    private readonly NpgsqlDataSource _database;
+    private readonly TimeProvider _clock;
+    private readonly CancellationToken _stopping;
+    private readonly CancellationTokenRegistration _onStopping;
     private readonly Lock _lock = new();
 
     // under the lock: joined and left by who waits, looked through by the round and by whoever touches
@@ -63,6 +69,12 @@ public sealed class JobWatch(NpgsqlDataSource database, TimeProvider clock) : ID
 
     // under the lock: whether rounds are running
     private bool _isRunning;
+
+    public JobWatch(NpgsqlDataSource database, TimeProvider clock, IHostApplicationLifetime lifetime)
+    {
+        (_database, _clock, _stopping) = (database, clock, lifetime.ApplicationStopping);
+        _onStopping = _stopping.Register(() => Watching().ForEach(one => one.Watched.Wake()));
+    }
 
     /// <summary>To be called when this process has stored the end of a job, from any thread.</summary>
     internal void Touch(Guid projectId, Guid jobId)
@@ -76,9 +88,12 @@ public sealed class JobWatch(NpgsqlDataSource database, TimeProvider clock) : ID
         }
     }
 
-    /// <summary>Where the job is, and then each change, until it is over. Ends at once where there is no such job.</summary>
-    /// <remarks>Of changes that follow each other faster than they are looked for, the last one is told.</remarks>
-    public async IAsyncEnumerable<JobStep> FollowAsync(
+    /// <summary>Where the job is, and then each change, until it is over. Ends at once where there is no such job, or when the service stops.</summary>
+    /// <remarks>
+    /// Of changes that follow each other faster than they are looked for, the last one is told. Null is told after each
+    /// <see cref="EventStream.Silence"/> without a change.
+    /// </remarks>
+    public async IAsyncEnumerable<JobStep?> FollowAsync(
         Guid projectId,
         Guid jobId,
         [EnumeratorCancellation] CancellationToken cancellationToken
@@ -90,8 +105,13 @@ public sealed class JobWatch(NpgsqlDataSource database, TimeProvider clock) : ID
             JobStep? told = null;
             while (true)
             {
-                // taken before the step is looked at: a change in between is not missed
-                var changed = watched.Changed.Task;
+                // taken before anything is looked at: a change in between is not missed
+                var woken = watched.Woken;
+                if (_stopping.IsCancellationRequested)
+                {
+                    yield break;
+                }
+
                 if (watched.Step is { } step && step != told)
                 {
                     yield return told = step;
@@ -102,7 +122,11 @@ public sealed class JobWatch(NpgsqlDataSource database, TimeProvider clock) : ID
                     yield break;
                 }
 
-                await changed.WaitAsync(cancellationToken);
+                await woken.WaitAsync(cancellationToken);
+                if (watched.Step == told)
+                {
+                    yield return null;
+                }
             }
         }
         finally
@@ -111,7 +135,11 @@ public sealed class JobWatch(NpgsqlDataSource database, TimeProvider clock) : ID
         }
     }
 
-    public void Dispose() => _touched.Dispose();
+    public void Dispose()
+    {
+        _onStopping.Dispose();
+        _touched.Dispose();
+    }
 
     private Watched Join((Guid ProjectId, Guid JobId) key)
     {
@@ -119,7 +147,7 @@ public sealed class JobWatch(NpgsqlDataSource database, TimeProvider clock) : ID
         {
             if (!_watched.TryGetValue(key, out var watched))
             {
-                _watched[key] = watched = new Watched();
+                _watched[key] = watched = new Watched(_clock);
             }
 
             watched.Count++;
@@ -149,8 +177,9 @@ public sealed class JobWatch(NpgsqlDataSource database, TimeProvider clock) : ID
         while (Asked() is { Count: > 0 } asked)
         {
             await LookAsync(asked);
+            asked.ForEach(one => one.Watched.WakeAfterSilence());
             var round = RoundPerJob * asked.Count;
-            using var due = new CancellationTokenSource(round > ShortestRound ? round : ShortestRound, clock);
+            using var due = new CancellationTokenSource(round > ShortestRound ? round : ShortestRound, _clock);
             try
             {
                 await _touched.WaitAsync(due.Token);
@@ -168,6 +197,14 @@ public sealed class JobWatch(NpgsqlDataSource database, TimeProvider clock) : ID
         lock (_lock)
         {
             _isRunning = _watched.Count > 0;
+            return Watching();
+        }
+    }
+
+    private List<((Guid ProjectId, Guid JobId) Key, Watched Watched)> Watching()
+    {
+        lock (_lock)
+        {
             return [.. _watched.Select(one => (one.Key, one.Value))];
         }
     }
@@ -176,7 +213,7 @@ public sealed class JobWatch(NpgsqlDataSource database, TimeProvider clock) : ID
     {
         try
         {
-            await using var connection = await database.OpenConnectionAsync();
+            await using var connection = await _database.OpenConnectionAsync();
             var rows = await connection.QueryAsync<Row>(
                 Sql.Look.With(
                     new
@@ -206,9 +243,11 @@ public sealed class JobWatch(NpgsqlDataSource database, TimeProvider clock) : ID
     }
 
     /// <summary>A job that somebody waits for. Only the round writes, but for the count, which is under the lock.</summary>
-    private sealed class Watched
+    private sealed class Watched(TimeProvider clock)
     {
-        private volatile TaskCompletionSource _changed = New();
+        // swapped by the round, and when the service stops
+        private TaskCompletionSource _woken = New();
+        private long _wokenAt = clock.GetTimestamp();
 
         public int Count { get; set; }
 
@@ -216,19 +255,30 @@ public sealed class JobWatch(NpgsqlDataSource database, TimeProvider clock) : ID
 
         public bool IsGone { get; private set; }
 
-        public TaskCompletionSource Changed => _changed;
+        /// <summary>Over when there is something to be seen, or nothing was for a while.</summary>
+        public Task Woken => Volatile.Read(ref _woken).Task;
 
         public void Become(JobStep? step)
         {
-            if (step is not null && step == Step)
+            if (step is null || step != Step)
             {
-                return;
+                (Step, IsGone) = (step ?? Step, step is null);
+                Wake();
             }
+        }
 
-            (Step, IsGone) = (step ?? Step, step is null);
-            var changed = _changed;
-            _changed = New();
-            changed.SetResult();
+        public void WakeAfterSilence()
+        {
+            if (clock.GetElapsedTime(_wokenAt) >= EventStream.Silence)
+            {
+                Wake();
+            }
+        }
+
+        public void Wake()
+        {
+            _wokenAt = clock.GetTimestamp();
+            Interlocked.Exchange(ref _woken, New()).SetResult();
         }
 
         private static TaskCompletionSource New() => new(TaskCreationOptions.RunContinuationsAsynchronously);

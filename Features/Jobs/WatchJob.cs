@@ -38,41 +38,46 @@ public static class WatchJob
     }
 
     /// <param name="After">The id of the last event that was seen.</param>
-    public sealed record Query(Guid Id, string? After) : IRequest<Result<IAsyncEnumerable<StreamEvent>?>>;
+    public sealed record Query(Guid Id, string? After) : IRequest<Result<IAsyncEnumerable<StreamEvent?>?>>;
 
     internal sealed class Handler(JobViews jobs, JobWatch watch, Caller caller, TimeProvider clock)
-        : IRequestHandler<Query, Result<IAsyncEnumerable<StreamEvent>?>>
+        : IRequestHandler<Query, Result<IAsyncEnumerable<StreamEvent?>?>>
     {
         /// <returns>Null: the caller has seen the end, and no browser is to come again (204).</returns>
-        public async Task<Result<IAsyncEnumerable<StreamEvent>?>> Handle(
+        public async Task<Result<IAsyncEnumerable<StreamEvent?>?>> Handle(
             Query request,
             CancellationToken cancellationToken
         )
         {
-            if (await jobs.FindAsync(request.Id, cancellationToken) is not { } job)
+            if (!await jobs.IsThereAsync(request.Id, cancellationToken))
             {
                 return JobProblems.NoJob;
             }
 
-            var sawTheEnd =
-                JobState.Finished.Contains(job.State)
-                && request.After?.EndsWith($"-{job.State}", StringComparison.Ordinal) == true;
-            return Result.Of(sawTheEnd ? null : FollowAsync(request, cancellationToken));
+            return Result.Of(
+                await SawTheEndAsync(request, cancellationToken) ? null : FollowAsync(request, cancellationToken)
+            );
         }
 
-        private async IAsyncEnumerable<StreamEvent> FollowAsync(
+        private async Task<bool> SawTheEndAsync(Query request, CancellationToken cancellationToken) =>
+            JobState.Finished.Any(state => request.After?.EndsWith($"-{state}", StringComparison.Ordinal) == true)
+            && await jobs.FindAsync(request.Id, cancellationToken) is { } job
+            && request.After!.EndsWith($"-{job.State}", StringComparison.Ordinal);
+
+        private async IAsyncEnumerable<StreamEvent?> FollowAsync(
             Query request,
             [EnumeratorCancellation] CancellationToken cancellationToken
         )
         {
             await foreach (var step in watch.FollowAsync(caller.ProjectId, request.Id, cancellationToken))
             {
-                if (step.Tag == request.After)
+                if (step is null || step.Tag == request.After)
                 {
+                    yield return null;
                     continue;
                 }
 
-                var shown = step.Shown.ReadAsync(caller.May(Permissions.DataRead), clock, () => ReadAsync(request.Id));
+                var shown = step.Shown.ReadAsync(caller.May(Permissions.DataRead), clock, request.Id, ReadAsync);
                 if (await shown.WaitAsync(cancellationToken) is { } job)
                 {
                     yield return new StreamEvent(step.Tag, "job", job);

@@ -18,7 +18,7 @@ public static class Doors
         where TBuilder : IEndpointConventionBuilder => builder.WithMetadata(Both);
 
     /// <summary>Answers for routes that do not exist, or not behind this door, before anyone is asked who they are.</summary>
-    public static async Task UseAsync(HttpContext http, RequestDelegate next)
+    public static Task UseAsync(HttpContext http, RequestDelegate next)
     {
         var endpoint = http.GetEndpoint();
         var door = endpoint?.Metadata.GetMetadata<Door>() ?? ApiOnly;
@@ -26,14 +26,9 @@ public static class Doors
         {
             http.SetEndpoint(null);
             http.Response.StatusCode = StatusCodes.Status404NotFound;
+            return Task.CompletedTask;
         }
-        else if (endpoint is RouteEndpoint)
-        {
-            await next(http);
-        }
-        else
-        {
-            await endpoint.RequestDelegate!(http); // the framework's own 405 and 415
-        }
+
+        return endpoint is RouteEndpoint ? next(http) : endpoint.RequestDelegate!(http); // the framework's own 405 and 415
     }
 }

@@ -1,5 +1,7 @@
 using System.Buffers;
+using System.IO.Pipelines;
 using System.Text;
+using Microsoft.AspNetCore.Http.Features;
 
 namespace Bellhop.Infrastructure.Http;
 
@@ -10,16 +12,22 @@ namespace Bellhop.Infrastructure.Http;
 public sealed record StreamEvent(string Id, string Name, ReadOnlyMemory<byte> Data);
 
 /// <summary>Answers with server-sent events (HTML living standard, section 9.2) for as long as the source has some.</summary>
+/// <param name="events">
+/// Null where nothing has happened: after <see cref="Silence"/> at the latest, and at once when the service stops, or it ends then.
+/// It outlives the scope of the request, and uses nothing that is disposed with it. It is given the request's own token.
+/// </param>
 /// <remarks>
 /// A comment is sent while nothing happens, so that proxies keep the connection. A reader that takes nothing for ten seconds is
 /// dropped with what Kestrel buffers for it (64 KiB), and so costs nobody else. After an hour, and when the service stops, the
 /// stream ends with an event <c>end</c>; a client comes again and goes on behind the last id it saw.
 /// </remarks>
-public sealed class EventStream(IAsyncEnumerable<StreamEvent> events) : IResult
+public sealed class EventStream(IAsyncEnumerable<StreamEvent?> events) : IResult
 {
     public const string ContentType = "text/event-stream";
 
-    private static readonly TimeSpan Silence = TimeSpan.FromSeconds(15);
+    /// <summary>How long nothing is sent at most.</summary>
+    public static readonly TimeSpan Silence = TimeSpan.FromSeconds(15);
+
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan MaxAge = TimeSpan.FromHours(1);
 
@@ -29,94 +37,69 @@ public sealed class EventStream(IAsyncEnumerable<StreamEvent> events) : IResult
 
     public async Task ExecuteAsync(HttpContext httpContext)
     {
-        var services = httpContext.RequestServices;
-        var clock = services.GetRequiredService<TimeProvider>();
-        var stopping = services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping;
-        var response = httpContext.Response;
-        response.ContentType = ContentType;
-        response.Headers["X-Accel-Buffering"] = "no";
+        httpContext.Response.ContentType = ContentType;
+        httpContext.Response.Headers["X-Accel-Buffering"] = "no";
         if (HeadRequests.WasHead(httpContext))
         {
             return;
         }
 
-        using var age = new CancellationTokenSource(MaxAge, clock);
-        using var over = CancellationTokenSource.CreateLinkedTokenSource(
-            httpContext.RequestAborted,
-            stopping,
-            age.Token
-        );
+        var clock = httpContext.RequestServices.GetRequiredService<TimeProvider>();
+        var stopping = httpContext.RequestServices.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping;
+        // for an hour, thousands of times: what the request was put together from is not kept for as long as its stream
+        if (httpContext.Features.Get<IServiceProvidersFeature>() is IAsyncDisposable scope)
+        {
+            await scope.DisposeAsync();
+        }
+
+        var began = clock.GetTimestamp();
+        var writer = httpContext.Response.BodyWriter;
         try
         {
             // tells the client how soon to come again, and opens the stream before anything happens
-            await SendAsync(httpContext, "retry: 1000\n\n"u8.ToArray(), clock);
-            await CopyAsync(httpContext, clock, over.Token);
-        }
-        catch (OperationCanceledException) when (over.IsCancellationRequested)
-        {
-            // the client went away, or it is to come again
-        }
-
-        if (!httpContext.RequestAborted.IsCancellationRequested)
-        {
-            await SendAsync(httpContext, "event: end\ndata: {}\n\n"u8.ToArray(), clock);
-        }
-    }
-
-    private async Task CopyAsync(HttpContext http, TimeProvider clock, CancellationToken over)
-    {
-        await using var source = events.GetAsyncEnumerator(over);
-        var next = source.MoveNextAsync().AsTask();
-        try
-        {
-            while (await IsThereMoreAsync(http, next, clock, over))
+            writer.Write("retry: 1000\n\n"u8);
+            await SendAsync(httpContext, clock);
+            await foreach (var one in events.WithCancellation(httpContext.RequestAborted))
             {
-                await SendAsync(http, Format(source.Current), clock);
-                next = source.MoveNextAsync().AsTask();
+                if (stopping.IsCancellationRequested || clock.GetElapsedTime(began) > MaxAge)
+                {
+                    break; // whatever it is, the client is told it when it comes again
+                }
+
+                Write(writer, one);
+                await SendAsync(httpContext, clock);
             }
+
+            writer.Write("event: end\ndata: {}\n\n"u8);
+            await SendAsync(httpContext, clock);
         }
-        finally
+        catch (OperationCanceledException gone)
+            when (gone.CancellationToken == httpContext.RequestAborted
+                || httpContext.RequestAborted.IsCancellationRequested
+            )
         {
-            // a source that is still at work cannot be let go of; it has the same token
-            await ((Task)next).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            // there is nobody to tell
         }
     }
 
-    private static async Task<bool> IsThereMoreAsync(
-        HttpContext http,
-        Task<bool> next,
-        TimeProvider clock,
-        CancellationToken over
-    )
+    private static void Write(PipeWriter writer, StreamEvent? one)
     {
-        while (true)
+        if (one is null)
         {
-            try
-            {
-                return await next.WaitAsync(Silence, clock, over);
-            }
-            catch (TimeoutException)
-            {
-                await SendAsync(http, ":\n\n"u8.ToArray(), clock);
-            }
+            writer.Write(":\n\n"u8);
+            return;
         }
+
+        Encoding.UTF8.GetBytes($"id: {one.Id}\nevent: {one.Name}\ndata: ", writer);
+        writer.Write(one.Data.Span);
+        writer.Write("\n\n"u8);
     }
 
-    private static byte[] Format(StreamEvent one)
-    {
-        var buffer = new ArrayBufferWriter<byte>(one.Data.Length + 128);
-        Encoding.UTF8.GetBytes($"id: {one.Id}\nevent: {one.Name}\ndata: ", buffer);
-        buffer.Write(one.Data.Span);
-        buffer.Write("\n\n"u8);
-        return buffer.WrittenSpan.ToArray();
-    }
-
-    private static async Task SendAsync(HttpContext http, byte[] bytes, TimeProvider clock)
+    private static async Task SendAsync(HttpContext http, TimeProvider clock)
     {
         try
         {
-            await http.Response.Body.WriteAsync(bytes, http.RequestAborted).AsTask().WaitAsync(Patience, clock);
-            await http.Response.Body.FlushAsync(http.RequestAborted).WaitAsync(Patience, clock);
+            await http.Response.BodyWriter.FlushAsync(http.RequestAborted).AsTask().WaitAsync(Patience, clock);
         }
         catch (TimeoutException)
         {
