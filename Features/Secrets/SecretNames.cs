@@ -4,7 +4,7 @@ using Npgsql;
 
 namespace Bellhop.Features.Secrets;
 
-/// <summary>The names of a project's secrets, for what is about to name one.</summary>
+/// <summary>The names of a project's secrets, for what is about to name one: they stay until the transaction ends.</summary>
 public static class SecretNames
 {
     public static async Task<IReadOnlyCollection<string>> ReadAsync(
@@ -21,6 +21,6 @@ public static class SecretNames
 
     private static class Sql
     {
-        public const string Names = "SELECT name FROM secrets WHERE project_id = @ProjectId";
+        public const string Names = "SELECT name FROM secrets WHERE project_id = @ProjectId FOR KEY SHARE";
     }
 }
