@@ -50,6 +50,24 @@ internal static class HttpOutput
         }
     }
 
+    /// <summary>The body without secrets, to be told in an error; empty where it is no text.</summary>
+    public static string Tell(OutgoingResponse response, Mask mask)
+    {
+        if (!IsJson(response) || Parse(response.Body) is not { } parsed)
+        {
+            return mask.Apply(TextOf(response.Body) ?? "");
+        }
+
+        var buffer = new ArrayBufferWriter<byte>();
+        using var json = new Utf8JsonWriter(
+            buffer,
+            new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }
+        );
+        mask.WriteTo(json, parsed);
+        json.Flush();
+        return Encoding.UTF8.GetString(buffer.WrittenSpan);
+    }
+
     private static void WriteBody(Utf8JsonWriter json, OutgoingResponse response, Mask mask)
     {
         json.WritePropertyName("body");
@@ -67,7 +85,7 @@ internal static class HttpOutput
         }
         else
         {
-            json.WriteBase64StringValue(response.Body);
+            json.WriteBase64StringValue(mask.Apply(response.Body));
             json.WriteString("body_encoding", "base64");
         }
     }
@@ -85,13 +103,43 @@ internal static class HttpOutput
         try
         {
             var text = Strict.GetString(body);
-            return text.Contains("\\u0000", StringComparison.Ordinal) || text.Contains('\0', StringComparison.Ordinal)
+            return
+                text.Contains("\\u0000", StringComparison.Ordinal)
+                || text.Contains('\0', StringComparison.Ordinal)
+                || HoldsHalf(text)
                 ? null
                 : JsonElement.Parse(text);
         }
         catch (Exception exception) when (exception is JsonException or DecoderFallbackException)
         {
             return null;
+        }
+    }
+
+    /// <summary>Whether a text or a name in it has half a surrogate pair, of which no string can be made.</summary>
+    private static bool HoldsHalf(string text)
+    {
+        if (!text.Contains("\\ud", StringComparison.OrdinalIgnoreCase))
+        {
+            return false;
+        }
+
+        var reader = new Utf8JsonReader(Encoding.UTF8.GetBytes(text));
+        try
+        {
+            while (reader.Read())
+            {
+                if (reader.TokenType is JsonTokenType.String or JsonTokenType.PropertyName)
+                {
+                    reader.GetString();
+                }
+            }
+
+            return false;
+        }
+        catch (InvalidOperationException)
+        {
+            return true;
         }
     }
 }
