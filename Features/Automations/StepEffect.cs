@@ -1,4 +1,6 @@
 using System.Text.Json;
+using System.Text.RegularExpressions;
+using Bellhop.Features.Connections;
 using Bellhop.Features.Jobs;
 using Bellhop.Infrastructure.Expressions;
 using Bellhop.Infrastructure.Http;
@@ -10,7 +12,7 @@ namespace Bellhop.Features.Automations;
 /// At least once, with a key that is the same at every attempt. The job holds no more than which step of which run it is: its
 /// <c>with</c> is rendered when it is sent, so that the secrets in it are stored nowhere.
 /// </remarks>
-internal abstract class StepEffect(Template with, string? connection, RetryPolicy? retry) : IStepAction
+internal abstract partial class StepEffect(Template with, string? connection, RetryPolicy? retry) : IStepAction
 {
     /// <summary>The kind of the job that carries it.</summary>
     public const string JobKind = "automations.effect";
@@ -56,9 +58,16 @@ internal abstract class StepEffect(Template with, string? connection, RetryPolic
         return rendered.Succeeded
             ? SendAsync(effects, context.Run.ProjectId, rendered.Value, key, [.. secrets.Values], cancellationToken)
             : Task.FromResult<JobOutcome>(
-                new JobOutcome.Failed(rendered.Error.Code, rendered.Error.ToString(), Retryable: false)
+                new JobOutcome.Failed(rendered.Error.Code, Tell($"{rendered.Error}", secrets), Retryable: false)
             );
     }
+
+    // an error quotes a name that was computed, and cuts a long one, maybe within a secret
+    private static string Tell(string error, IReadOnlyDictionary<string, string> secrets) =>
+        secrets.Count == 0 ? error : new Mask(secrets.Values).Apply(CutName().Replace(error, "'***'"));
+
+    [GeneratedRegex("'.*…'", RegexOptions.Singleline)]
+    private static partial Regex CutName();
 
     protected abstract Task<JobOutcome> SendAsync(
         Effects effects,

@@ -45,7 +45,7 @@ public static class TakeEffect
             var loaded = await LoadAsync(request.Job.ProjectId, args, cancellationToken);
             if (loaded is not var (context, step))
             {
-                return Fail(RunError.StepMissing, "Its run, or the step in it, is not there any more.");
+                return Fail(RunError.StepMissing, "Its run, or the step in it, is over or not there any more.");
             }
 
             var values = new Dictionary<string, string>();
@@ -63,7 +63,7 @@ public static class TakeEffect
             return new Report(await step.SendAsync(effects, context, key, values, cancellationToken));
         }
 
-        /// <summary>The run as it was when the step was taken; null where it is over or gone.</summary>
+        /// <summary>The run as it was when the step was taken; null where either is over or gone.</summary>
         private async Task<(RunContext Context, StepEffect Step)?> LoadAsync(
             Guid projectId,
             EffectArgs args,
@@ -84,12 +84,16 @@ public static class TakeEffect
             var context = new RunContext(run, new JobTargets(kinds, queues), clock.GetUtcNow());
             foreach (var step in automation.Steps)
             {
+                var record = recorded.GetValueOrDefault(step.Id);
                 if (step.Id == args.StepId)
                 {
-                    return step.Action is StepEffect effect ? (context, effect) : null;
+                    // what it waited for may have ended long ago: nothing is sent a second time then
+                    return step.Action is StepEffect effect && record?.State == StepState.Waiting
+                        ? (context, effect)
+                        : null;
                 }
 
-                context.Add(step, recorded.GetValueOrDefault(step.Id));
+                context.Add(step, record);
             }
 
             return null;

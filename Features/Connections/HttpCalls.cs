@@ -76,7 +76,9 @@ public sealed class HttpCalls(ConnectionCache connections, OutgoingClient client
         return found is null ? (null, Refuse("unknown_connection", $"There is no connection {name} in this project."))
             : found.Kind != ConnectionKind.Http
                 ? (null, Refuse("wrong_connection_kind", $"The connection {name} is of kind {found.Kind}, not http."))
-            : (await connections.OpenHttpAsync(projectId, name, cancellationToken), null);
+            // looked for again, and it may have gone between
+            : await connections.OpenHttpAsync(projectId, name, cancellationToken) is { } opened ? (opened, null)
+            : (null, Refuse("unknown_connection", $"There is no connection {name} in this project."));
     }
 
     private static (string? Url, JobOutcome.Failed? Refusal) Target(HttpConnection? connection, HttpCall call)
@@ -86,7 +88,13 @@ public sealed class HttpCalls(ConnectionCache connections, OutgoingClient client
             return (call.Url, null); // judged when it is sent
         }
 
-        var (url, fault) = connection.Resolve(call.Path ?? call.Url!);
+        var (url, fault) = connection.Resolve(
+            // a path that reads like a URL is a path all the same, or it would lead out of base_url
+            call.Path
+                is { } path
+                ? $"/{path}"
+                : call.Url!
+        );
         return fault is null ? (url!.AbsoluteUri, null) : (null, Refuse(ConnectionErrors.HostNotOfConnection, fault));
     }
 
@@ -167,7 +175,7 @@ public sealed class HttpCalls(ConnectionCache connections, OutgoingClient client
         {
             return new JobOutcome.Failed(
                 "http_status",
-                mask.Apply($"{call.Method} was answered with {status}: {Told(response)}").TrimEnd(' ', ':'),
+                $"{call.Method} was answered with {status}: {Told(response, mask)}".TrimEnd(' ', ':'),
                 Retryable: status is 408 or 425 or 429 or >= 500,
                 RetryAfter(response)
             );
@@ -188,9 +196,14 @@ public sealed class HttpCalls(ConnectionCache connections, OutgoingClient client
     private static TimeSpan? RetryAfter(OutgoingResponse response) =>
         response.RetryAfterSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : null;
 
-    private static string Told(OutgoingResponse response)
+    private static string Told(OutgoingResponse response, Mask mask)
     {
-        var text = HttpOutput.TextOf(response.Body) ?? "";
+        if (response.ErrorCode is not (null or OutgoingErrors.RedirectNotFollowed))
+        {
+            return ""; // what broke off may end within a secret
+        }
+
+        var text = HttpOutput.Tell(response, mask); // masked before it is cut, or a part of a secret stays
         return text.Length <= MaxTold
             ? text
             : string.Create(CultureInfo.InvariantCulture, $"{text.AsSpan(0, MaxTold)}…");

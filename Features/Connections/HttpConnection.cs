@@ -71,7 +71,12 @@ public sealed class HttpConnection
         }
 
         // dots lead out of the path, however they are spelled
-        return isWhole || url.AbsolutePath.StartsWith(_base.AbsolutePath.TrimEnd('/') + "/", StringComparison.Ordinal)
+        return
+            isWhole
+            || (
+                url.AbsolutePath.StartsWith(_base.AbsolutePath.TrimEnd('/') + "/", StringComparison.Ordinal)
+                && !LeadsUp(url.AbsolutePath)
+            )
             ? new ResolvedUrl(url, null)
             : new ResolvedUrl(null, "The path leads out of base_url: leave .. out.");
     }
@@ -159,7 +164,11 @@ public sealed class HttpConnection
     )
     {
         _credentials.Add(_connection.Secret!);
-        _credentials.Add(value.Split(' ')[^1]); // without the scheme
+        if (value != _connection.Secret)
+        {
+            _credentials.Add(value[(value.IndexOf(' ', StringComparison.Ordinal) + 1)..]); // without the scheme
+        }
+
         return _client.SendAsync(
             request with
             {
@@ -185,6 +194,12 @@ public sealed class HttpConnection
     private static bool IsSame(Uri url, string host) =>
         url.UserInfo.Length == 0
         && url.IdnHost.TrimEnd('.').Equals(host.TrimEnd('.'), StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>Whether a receiver that decodes once or twice, takes \ for / or leaves parameters out would see <c>..</c>.</summary>
+    private static bool LeadsUp(string path) =>
+        Uri.UnescapeDataString(Uri.UnescapeDataString(path))
+            .Split('/', '\\')
+            .Any(segment => segment.Split(';')[0] == "..");
 
     private static string Basic(string user, string password) =>
         "Basic " + Convert.ToBase64String(Encoding.UTF8.GetBytes($"{user}:{password}"));

@@ -51,6 +51,24 @@ internal static class HttpOutput
         }
     }
 
+    /// <summary>The body without secrets, to be told in an error; empty where it is no text.</summary>
+    public static string Tell(OutgoingResponse response, Mask mask)
+    {
+        if (!IsJson(response) || Parse(response.Body) is not { } parsed)
+        {
+            return mask.Apply(TextOf(response.Body) ?? "");
+        }
+
+        var buffer = new ArrayBufferWriter<byte>();
+        using var json = new Utf8JsonWriter(
+            buffer,
+            new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }
+        );
+        mask.WriteTo(json, parsed);
+        json.Flush();
+        return Encoding.UTF8.GetString(buffer.WrittenSpan);
+    }
+
     private static void WriteBody(Utf8JsonWriter json, OutgoingResponse response, Mask mask)
     {
         json.WritePropertyName("body");
@@ -68,7 +86,7 @@ internal static class HttpOutput
         }
         else
         {
-            json.WriteBase64StringValue(response.Body);
+            json.WriteBase64StringValue(mask.Apply(response.Body));
             json.WriteString("body_encoding", "base64");
         }
     }

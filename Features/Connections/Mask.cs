@@ -1,3 +1,6 @@
+using System.Net;
+using System.Text;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 
 namespace Bellhop.Features.Connections;
@@ -10,7 +13,11 @@ internal sealed class Mask(IEnumerable<string> secrets)
     // the longest first, or a part of it would leave the rest
     private readonly string[] _secrets =
     [
-        .. secrets.Where(secret => secret.Length > 0).Distinct().OrderByDescending(secret => secret.Length),
+        .. secrets
+            .SelectMany(Spellings)
+            .Where(secret => secret.Length > 0)
+            .Distinct()
+            .OrderByDescending(secret => secret.Length),
     ];
 
     public string Apply(string text)
@@ -22,6 +29,32 @@ internal sealed class Mask(IEnumerable<string> secrets)
 
         return text;
     }
+
+    /// <summary>The same in bytes that are no text.</summary>
+    public byte[] Apply(byte[] bytes)
+    {
+        var text = Encoding.Latin1.GetString(bytes); // a character for each byte, and back
+        foreach (var secret in _secrets)
+        {
+            text = text.Replace(
+                Encoding.Latin1.GetString(Encoding.UTF8.GetBytes(secret)),
+                Masked,
+                StringComparison.Ordinal
+            );
+        }
+
+        return Encoding.Latin1.GetBytes(text);
+    }
+
+    // text that is not read as JSON or as a URL may hold a piece of either
+    private static IEnumerable<string> Spellings(string secret) =>
+        [
+            secret,
+            JavaScriptEncoder.Default.Encode(secret),
+            JavaScriptEncoder.UnsafeRelaxedJsonEscaping.Encode(secret),
+            Uri.EscapeDataString(secret),
+            WebUtility.UrlEncode(secret),
+        ];
 
     /// <summary>Writes JSON with its texts and names masked, whatever way they are escaped.</summary>
     public void WriteTo(Utf8JsonWriter json, JsonElement value)

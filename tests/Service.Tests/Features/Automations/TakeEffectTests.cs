@@ -1,4 +1,6 @@
 using System.Net;
+using System.Text;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using Bellhop.Tests.Support;
 using Microsoft.AspNetCore.Http;
@@ -232,6 +234,100 @@ public sealed class TakeEffectTests(ServiceFixture service)
         );
     }
 
+    [Theory]
+    [InlineData("cut")]
+    [InlineData("bytes")]
+    [InlineData("json")]
+    [InlineData("unicode")]
+    [InlineData("query")]
+    [InlineData("form")]
+    public async Task A_secret_is_masked_however_an_answer_writes_it(string form)
+    {
+        await using var receiver = await Receiver.StartAsync(
+            (got, _) => Task.FromResult(Echo(form, got.Json.GetProperty("key").GetString()!))
+        );
+        var project = await service.NewProjectAsync();
+        await PutSecretAsync(project, "crm", Canary);
+        await project.SaveAsync(
+            $$$"""
+            {"name":"mine","on":{"type":["a"]},"steps":[
+                {"id":"call","uses":"http","with":{"method":"POST","url":"{{{receiver.Url}}}","body":{"key":"${secrets.crm}"} },"on_error":"continue"}]}
+            """
+        );
+        await project.PublishAsync("a");
+
+        var step = (await project.EndedRunAsync("mine")).Step("call");
+
+        var kept = step.GetRawText();
+        if (step.GetProperty("output") is { ValueKind: JsonValueKind.Object } output)
+        {
+            kept = Encoding.Latin1.GetString(output.GetProperty("body").GetBytesFromBase64());
+        }
+
+        Assert.Contains("***", kept, StringComparison.Ordinal);
+        Assert.DoesNotContain("kanarien", kept, StringComparison.Ordinal);
+        Assert.DoesNotContain("quoted", kept, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_secret_that_an_expression_repeats_in_its_error_is_masked()
+    {
+        var project = await service.NewProjectAsync();
+        await PutSecretAsync(project, "crm", Canary);
+        await project.SaveAsync(
+            """
+            {"name":"mine","on":{"type":["a"]},"steps":[
+                {"id":"call","uses":"http","with":{"method":"GET","url":"https://a.example/${event.data[secrets.crm]}"}}]}
+            """
+        );
+        await project.PublishAsync("a");
+
+        var error = (await project.EndedRunAsync("mine")).GetProperty("error").GetProperty("message").GetString();
+
+        Assert.Contains("'***'", error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("""{"text":"\ud800"}""")]
+    [InlineData("""{"\udc00":1}""")]
+    public async Task An_answer_with_half_a_character_is_kept_as_text_and_not_asked_for_again(string answer)
+    {
+        await using var receiver = await Receiver.StartAsync(
+            (_, _) => Task.FromResult(Results.Text(answer, "application/json"))
+        );
+
+        var (run, _) = await RunAsync(
+            $$$"""{"id":"call","uses":"http","with":{"method":"POST","url":"{{{receiver.Url}}}"}}"""
+        );
+
+        Assert.Equal("succeeded", run.State());
+        Assert.Equal(answer, run.Step("call").GetProperty("output").GetProperty("body").GetString());
+        Assert.Single(receiver.Received);
+    }
+
+    [Theory]
+    [InlineData(60, JsonValueKind.Array)]
+    [InlineData(65, JsonValueKind.String)]
+    public async Task An_answer_as_deep_as_it_gets_can_be_read_again(int depth, JsonValueKind kind)
+    {
+        var answer = new string('[', depth) + new string(']', depth);
+        await using var receiver = await Receiver.StartAsync(
+            (_, _) => Task.FromResult(Results.Text(answer, "application/json"))
+        );
+
+        var (run, project) = await RunAsync(
+            $$$"""
+            {"id":"call","uses":"http","with":{"method":"GET","url":"{{{receiver.Url}}}"}},
+            {"id":"after","uses":"set","with":{"x":"${steps.call.output.body}"}}
+            """
+        );
+
+        Assert.Equal("succeeded", run.State());
+        Assert.Equal(kind, run.Step("after").GetProperty("output").GetProperty("x").ValueKind);
+        var job = await project.GetAsync($"/v1/jobs/{run.Step("call").GetProperty("job_id").GetGuid()}");
+        Assert.Equal("succeeded", job.State());
+    }
+
     [Fact]
     public async Task A_secret_that_is_gone_when_it_is_needed_fails_the_step()
     {
@@ -384,6 +480,20 @@ public sealed class TakeEffectTests(ServiceFixture service)
         );
         Assert.Equal(HttpStatusCode.Created, answer.StatusCode);
     }
+
+    private static IResult Echo(string form, string secret) =>
+        form switch
+        {
+            "cut" => Results.Text(new string('.', 490) + secret, statusCode: 400),
+            "bytes" => Results.Bytes([255, .. Encoding.UTF8.GetBytes(secret), 0]),
+            "json" => Results.Text(
+                JsonEncodedText.Encode(secret, JavaScriptEncoder.UnsafeRelaxedJsonEscaping).ToString(),
+                statusCode: 400
+            ),
+            "unicode" => Results.Json(new { secret }, JsonSerializerOptions.Default, statusCode: 400),
+            "query" => Results.Text(Uri.EscapeDataString(secret), statusCode: 400),
+            _ => Results.Text(WebUtility.UrlEncode(secret), statusCode: 400),
+        };
 
     private sealed class WithHeader(int status, string name, string value) : IResult
     {

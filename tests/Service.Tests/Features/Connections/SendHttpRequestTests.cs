@@ -71,6 +71,8 @@ public sealed class SendHttpRequestTests(ServiceFixture service)
     [Theory]
     [InlineData("""{"method":"GET","connection":"nobody","path":"/"}""", "unknown_connection")]
     [InlineData("""{"method":"GET","connection":"crm","path":"/../secret"}""", "host_not_of_connection")]
+    [InlineData("""{"method":"GET","connection":"crm","path":"/a/..%2f..%2fsecret"}""", "host_not_of_connection")]
+    [InlineData("""{"method":"GET","connection":"crm","path":"/a/%252e%252E%5csecret"}""", "host_not_of_connection")]
     [InlineData("""{"method":"GET","connection":"crm","url":"http://127.0.0.1:1/"}""", "host_not_of_connection")]
     [InlineData("""{"method":"GET","url":"http://10.0.0.1/"}""", "address_not_allowed")]
     [InlineData("""{"method":"GET","path":"/x"}""", "invalid_args")]
@@ -91,6 +93,21 @@ public sealed class SendHttpRequestTests(ServiceFixture service)
         Assert.Equal("failed", job.State());
         Assert.Equal(code, job.GetProperty("error").GetProperty("code").GetString());
         Assert.Empty(receiver.Received);
+    }
+
+    [Fact]
+    public async Task A_path_stays_under_the_base_url_even_where_it_is_a_whole_url()
+    {
+        await using var receiver = await Receiver.StartAsync();
+        var project = await service.NewProjectAsync();
+        await ConnectAsync(project, receiver.Url, """{"type":"bearer"}""");
+        var outside = receiver.Url.Replace("/hook", "/admin", StringComparison.Ordinal);
+
+        await EndedAsync(project, $$"""{"method":"GET","connection":"crm","path":"{{outside}}"}""");
+        await EndedAsync(project, """{"method":"GET","connection":"crm","path":"x?next=https://a.example/"}""");
+
+        Assert.All(receiver.Received, sent => Assert.StartsWith("/hook/", sent.Path, StringComparison.Ordinal));
+        Assert.Equal(2, receiver.Received.Count);
     }
 
     private static async Task ConnectAsync(TestProject project, string url, string auth, string? rate = null)

@@ -4,6 +4,7 @@ using Bellhop.Infrastructure.Secrets;
 using Bellhop.Tests.Support;
 using Dapper;
 using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
 using Xunit;
 
 namespace Bellhop.Tests.Features.Secrets;
@@ -57,5 +58,27 @@ public sealed class NamedSecretsTests(ServiceFixture service)
         );
         Assert.DoesNotContain("first", refused.Message, StringComparison.Ordinal);
         Assert.DoesNotContain("second", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_secret_cannot_go_while_somebody_is_about_to_name_it()
+    {
+        var project = await service.NewProjectAsync();
+        await project.SendAsync(new PutSecret.Command("one", "first"));
+        await using var naming = await project.Database.OpenConnectionAsync(Token);
+        await using var transaction = await naming.BeginTransactionAsync(Token);
+        Assert.Equal(["one"], await SecretNames.ReadAsync(naming, project.Id, Token));
+
+        await using var deleting = await project.Database.OpenConnectionAsync(Token);
+        var refused = await Assert.ThrowsAsync<PostgresException>(() =>
+            deleting.ExecuteAsync(
+                "SELECT FROM secrets WHERE project_id = @ProjectId FOR UPDATE NOWAIT".With(
+                    new { ProjectId = project.Id },
+                    Token
+                )
+            )
+        );
+
+        Assert.Equal(PostgresErrorCodes.LockNotAvailable, refused.SqlState);
     }
 }
