@@ -14,7 +14,7 @@ internal static class AutomationScope
 
     private static readonly JsonDocumentOptions Deep = new() { MaxDepth = 128 };
 
-    private const string Secrets = "secrets";
+    public const string Secrets = "secrets";
 
     private static readonly Shape Step = Shape.Closed(
         ("output", Shape.Free),

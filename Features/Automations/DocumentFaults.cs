@@ -24,7 +24,7 @@ internal sealed class DocumentFaults
                 error.Code,
                 string.Create(
                     CultureInfo.InvariantCulture,
-                    $"Line {error.Line}, column {error.Column}: {error.Message}"
+                    $"Line {error.Line}, column {error.Column}: {error.Message}{Hint(error)}"
                 )
             ) with
             {
@@ -32,6 +32,12 @@ internal sealed class DocumentFaults
                 Column = error.Column,
             }
         );
+
+    private static string Hint(ExpressionError error) =>
+        error.Code == ErrorCode.UnknownName
+        && error.Message.Contains($"'{AutomationScope.Secrets}'", StringComparison.Ordinal)
+            ? " Secrets stand only in the with of http and notify."
+            : "";
 
     /// <summary>Compiles a condition; null where there is none, or it is wrong.</summary>
     public Expression? Compile(string? source, string pointer, Scope scope)

@@ -17,7 +17,8 @@ public sealed partial record Mail(IReadOnlyList<string> To, string Subject, stri
     public string? Fault() =>
         To.Count is 0 or > MaxRecipients ? $"A message has 1 to {MaxRecipients} recipients."
         : To.FirstOrDefault(address => ParseAddress(address) is null) is { } bad
-            ? $"{new string([.. bad.Where(character => !char.IsControl(character)).Take(100)])} is no address."
+            // whole or not at all: a part of it might be a part of a secret, which nobody would recognise
+            ? $"{(bad.Length <= 100 ? new string([.. bad.Where(character => !char.IsControl(character))]) : "What is given")} is no address."
         : Subject.Length is 0 or > MaxSubjectLength || Subject.Any(char.IsControl)
             ? $"A subject is one line of 1 to {MaxSubjectLength} characters."
         : !MessageIdForm().IsMatch(MessageId) ? "A message's id is id@domain."

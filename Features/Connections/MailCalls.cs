@@ -58,7 +58,7 @@ public sealed class MailCalls(ConnectionCache connections, HttpCalls http, MailS
             ? new JobOutcome.Succeeded(JsonSerializer.Serialize(new { message_id = mail.MessageId }))
             : new JobOutcome.Failed(
                 "mail_refused",
-                new Mask(secrets).Apply(result.Message!),
+                new Mask(secrets).ApplyToCut(result.Message!),
                 Retryable: !result.IsPermanent
             );
     }

@@ -30,6 +30,30 @@ internal sealed class Mask(IEnumerable<string> secrets)
         return text;
     }
 
+    /// <summary>The same for a text that may have been cut, maybe within a secret: then it ends with <c>…</c>.</summary>
+    public string ApplyToCut(string text)
+    {
+        var masked = Apply(text);
+        if (!masked.EndsWith('…'))
+        {
+            return masked;
+        }
+
+        var told = masked[..^1];
+        foreach (var secret in _secrets)
+        {
+            for (var length = Math.Min(secret.Length - 1, told.Length); length > 0; length--)
+            {
+                if (told.EndsWith(secret[..length], StringComparison.Ordinal))
+                {
+                    return $"{told[..^length]}{Masked}…";
+                }
+            }
+        }
+
+        return masked;
+    }
+
     /// <summary>The same in bytes that are no text.</summary>
     public byte[] Apply(byte[] bytes)
     {

@@ -446,6 +446,20 @@ public sealed class TakeEffectTests(ServiceFixture service)
         );
     }
 
+    [Fact]
+    public async Task Who_uses_a_secret_where_it_may_not_stand_is_told_where_it_may()
+    {
+        var project = await service.NewProjectAsync();
+
+        var (_, body) = await project.CallAsync(
+            HttpMethod.Post,
+            "/v1/automations",
+            """{"name":"faulty","on":{"type":["a"]},"steps":[{"id":"a","uses":"set","with":{"x":"${secrets.crm}"}}]}"""
+        );
+
+        Assert.EndsWith("Secrets stand only in the with of http and notify.", body.GetProperty("detail").GetString());
+    }
+
     [Theory]
     [InlineData("http://169.254.169.254/", "address_not_allowed")]
     [InlineData("http://[::ffff:10.0.0.1]/", "address_not_allowed")]

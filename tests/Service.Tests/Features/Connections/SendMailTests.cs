@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json;
+using Bellhop.Features.Connections;
 using Bellhop.Tests.Support;
 using Xunit;
 
@@ -113,6 +114,39 @@ public sealed class SendMailTests(ServiceFixture service)
         Assert.Equal("failed", job.GetProperty("state").GetString());
         Assert.Equal(code, job.GetProperty("error").GetProperty("code").GetString());
     }
+
+    [Fact]
+    public async Task What_is_cut_shows_no_part_of_a_secret()
+    {
+        var secret = $"kanarie-{Guid.NewGuid():N}-{Guid.NewGuid():N}-{Guid.NewGuid():N}";
+        var project = await service.NewProjectAsync();
+        await ConnectAsync(project, 1);
+        using var value = JsonContent.Create(new { value = secret });
+        using var put = await project.Http.PutAsync(new Uri("/v1/secrets/k", UriKind.Relative), value, Token);
+        await PostAsync(
+            project,
+            "/v1/automations",
+            """{"name":"mine","on":{"type":["a"]},"steps":[{"id":"tell","uses":"notify","with":{"connection":"mail","to":"somebody ${secrets.k}","subject":"s","text":"t"} }]}"""
+        );
+        await PostAsync(project, "/v1/events", """{"type":"a","source":"test"}""");
+
+        var runs = await Eventually.FitAsync(
+            () => project.Http.GetFromJsonAsync<JsonElement>("/v1/runs?state=failed", Token),
+            list => list.GetProperty("items").GetArrayLength() == 1
+        );
+
+        var error = runs.GetProperty("items")[0].GetProperty("error").GetRawText();
+        Assert.Contains("mail_refused", error);
+        Assert.DoesNotContain("kanarie", error);
+    }
+
+    [Theory]
+    [InlineData("no secret at all…", "no secret at all…")]
+    [InlineData("it is swordfish, it is sword…", "it is ***, it is ***…")]
+    [InlineData("it is s…", "it is ***…")]
+    [InlineData("it is sword", "it is sword")]
+    public void A_part_of_a_secret_where_a_text_was_cut_is_masked(string text, string expected) =>
+        Assert.Equal(expected, new Mask(["swordfish"]).ApplyToCut(text));
 
     private static Task<JsonElement> ConnectAsync(TestProject project, int port) =>
         PostAsync(
