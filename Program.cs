@@ -53,6 +53,7 @@ public sealed class Program
     private static void AddFeatures(IServiceCollection services, Settings settings) =>
         services
             .AddOutgoing(settings.OutgoingAllowNetworks, settings.DatabaseHosts)
+            .AddAccounts()
             .AddApiKeys()
             .AddSecrets()
             .AddOutsideConnections()

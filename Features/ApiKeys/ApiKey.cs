@@ -40,6 +40,9 @@ public sealed class ApiKey
         return new ApiKey(id, keyId, text + Base62.Crc32(text));
     }
 
+    /// <summary>Whether this is meant to be a key, whatever it is worth.</summary>
+    public static bool IsLike(string text) => text.StartsWith(Prefix, StringComparison.Ordinal);
+
     /// <summary>Reads a key; null for anything that no <see cref="Create"/> ever made.</summary>
     public static ApiKey? Parse(string text) =>
         text.Length == Length

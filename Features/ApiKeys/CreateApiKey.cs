@@ -98,7 +98,7 @@ public static class CreateApiKey
                         command.Name,
                         key.Sha256,
                         command.Role,
-                        Scopes = command.Scopes?.ToArray(),
+                        Access = new Access { Scopes = command.Scopes?.ToArray() }.ToJson(),
                         ExpiresAt = expiresAt,
                     },
                     cancellationToken
@@ -113,9 +113,9 @@ public static class CreateApiKey
     private static class Sql
     {
         public const string Insert = """
-            INSERT INTO api_keys (project_id, id, key_id, name, secret_sha256, role, scopes, expires_at)
-            VALUES (@ProjectId, @Id, @KeyId, @Name, @Sha256, @Role, @Scopes::text[], @ExpiresAt)
-            ON CONFLICT (project_id, name) DO NOTHING
+            INSERT INTO api_keys (project_id, id, key_id, name, secret_sha256, role, access, expires_at)
+            VALUES (@ProjectId, @Id, @KeyId, @Name, @Sha256, @Role, @Access::json, @ExpiresAt)
+            ON CONFLICT (project_id, name) WHERE revoked_at IS NULL DO NOTHING
             """;
     }
 }

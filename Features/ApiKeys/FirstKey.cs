@@ -102,7 +102,7 @@ public sealed record FirstKey(string? Path, string? Text)
         public const string Insert = """
             INSERT INTO api_keys (project_id, id, key_id, name, secret_sha256, role)
             SELECT id, @Id::uuid, @KeyId::text, 'first', @Sha256::bytea, @Role::text FROM projects WHERE name = @Default
-            ON CONFLICT (project_id, name) DO NOTHING
+            ON CONFLICT (project_id, name) WHERE revoked_at IS NULL DO NOTHING
             """;
     }
 }

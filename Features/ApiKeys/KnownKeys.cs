@@ -30,9 +30,7 @@ public sealed partial class KnownKeys(NpgsqlDataSource database, TimeProvider cl
         try
         {
             var known = await entry.Loading.WaitAsync(cancellationToken);
-            return known is not null && known.IsValid(clock.GetUtcNow()) && key.Matches(known.SecretSha256)
-                ? known.Identity
-                : null;
+            return known is not null && known.Takes(key, clock.GetUtcNow()) ? known.Identity : null;
         }
         catch when (entry.Loading.IsFaulted)
         {
@@ -46,8 +44,7 @@ public sealed partial class KnownKeys(NpgsqlDataSource database, TimeProvider cl
         _entries.TryGetValue(key.Id, out var entry)
         && entry.Lookup.IsValueCreated
         && entry.Loading is { IsCompletedSuccessfully: true, Result: { } known }
-        && known.IsValid(clock.GetUtcNow())
-        && key.Matches(known.SecretSha256);
+        && known.Takes(key, clock.GetUtcNow());
 
     /// <summary>True for one caller a minute, who then calls <see cref="RecordUseAsync"/> when its answer is out.</summary>
     public bool ClaimUse(ApiKey key)
@@ -123,9 +120,13 @@ public sealed partial class KnownKeys(NpgsqlDataSource database, TimeProvider cl
 
         public required string Role { get; init; }
 
-        public string[]? Scopes { get; init; }
+        public required string Access { get; init; }
 
         public DateTime? ExpiresAt { get; init; }
+
+        public byte[]? OldSha256 { get; init; }
+
+        public DateTime? OldExpiresAt { get; init; }
     }
 
     private sealed record Entry(long Since, Lazy<Task<Known?>> Lookup)
@@ -135,19 +136,32 @@ public sealed partial class KnownKeys(NpgsqlDataSource database, TimeProvider cl
 
     private sealed class Known(Row row)
     {
-        public byte[] SecretSha256 => row.SecretSha256;
+        public Identity Identity { get; } = ToIdentity(row, Access.Read(row.Access));
 
-        public Identity Identity { get; } =
-            new(row.ProjectId, $"key:{row.Name}", Roles.Allow(row.Role, row.Scopes)) { KeyId = row.Id };
+        /// <summary>The key as it is, or, for as long as that was said when it was rotated, as it was before.</summary>
+        public bool Takes(ApiKey key, DateTimeOffset now) =>
+            (row.ExpiresAt is null || now.UtcDateTime < row.ExpiresAt)
+            && (
+                key.Matches(row.SecretSha256)
+                || (row.OldSha256 is { } old && now.UtcDateTime < row.OldExpiresAt && key.Matches(old))
+            );
 
-        public bool IsValid(DateTimeOffset now) => row.ExpiresAt is null || now.UtcDateTime < row.ExpiresAt;
+        private static Identity ToIdentity(Row row, Access access) =>
+            new(row.ProjectId, $"key:{row.Name}", Roles.Allow(row.Role, access.Scopes))
+            {
+                KeyId = row.Id,
+                Method = ProofMethod.ApiKey,
+                Role = row.Role,
+                Access = access,
+            };
     }
 
     private static class Sql
     {
         // engine-wide: a caller shows its key before its project is known
         public const string Find = """
-            SELECT id, project_id AS projectid, name, secret_sha256 AS secretsha256, role, scopes, expires_at AS expiresat
+            SELECT id, project_id AS projectid, name, secret_sha256 AS secretsha256, role, access::text, expires_at AS expiresat,
+                old_sha256 AS oldsha256, old_expires_at AS oldexpiresat
             FROM api_keys
             WHERE key_id = @KeyId AND revoked_at IS NULL
             """;

@@ -1,3 +1,5 @@
+using Bellhop.Infrastructure.Auth;
+
 namespace Bellhop.Features.ApiKeys;
 
 internal static class Registration
@@ -5,12 +7,7 @@ internal static class Registration
     public static IServiceCollection AddApiKeys(this IServiceCollection services)
     {
         services.AddSingleton<KnownKeys>();
-        services.AddScoped<ApiKeyScheme>();
-        services.AddAuthenticationCore(options =>
-        {
-            options.DefaultScheme = ApiKeyScheme.Name;
-            options.AddScheme<ApiKeyScheme>(ApiKeyScheme.Name, displayName: null);
-        });
+        services.AddSingleton<ICallerProof, ApiKeyProof>();
         return services;
     }
 }

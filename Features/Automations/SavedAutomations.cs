@@ -40,10 +40,13 @@ internal sealed class SavedAutomations(
     AddressPolicy addresses,
     ConnectionNames connections,
     Caller caller,
+    AuditTrail audit,
     TimeProvider clock
-) : ConfigurationStore<AutomationDocument, SavedAutomation>(works, caller)
+) : ConfigurationStore<AutomationDocument, SavedAutomation>(works, caller, audit)
 {
     protected override string Noun => "automation";
+
+    protected override string Collection => "automations";
 
     protected override async Task<Stored<AutomationDocument, SavedAutomation>?> LockAsync(
         Work work,

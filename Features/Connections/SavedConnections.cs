@@ -16,10 +16,13 @@ internal sealed class SavedConnections(
     IEnumerable<IConnectionUser> users,
     SecretBox box,
     Caller caller,
+    AuditTrail audit,
     TimeProvider clock
-) : ConfigurationStore<ConnectionDocument, ConnectionView>(works, caller)
+) : ConfigurationStore<ConnectionDocument, ConnectionView>(works, caller, audit)
 {
     protected override string Noun => "connection";
+
+    protected override string Collection => "connections";
 
     protected override async Task<Stored<ConnectionDocument, ConnectionView>?> LockAsync(
         Work work,

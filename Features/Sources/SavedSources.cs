@@ -15,10 +15,13 @@ internal sealed class SavedSources(
     SourceCache cache,
     SecretBox box,
     Caller caller,
+    AuditTrail audit,
     TimeProvider clock
-) : ConfigurationStore<SourceDocument, SourceView>(works, caller)
+) : ConfigurationStore<SourceDocument, SourceView>(works, caller, audit)
 {
     protected override string Noun => "source";
+
+    protected override string Collection => "sources";
 
     protected override async Task<Stored<SourceDocument, SourceView>?> LockAsync(
         Work work,

@@ -17,10 +17,13 @@ internal sealed class SavedEndpoints(
     SenderSignals senders,
     SecretBox box,
     Caller caller,
+    AuditTrail audit,
     TimeProvider clock
-) : ConfigurationStore<EndpointDocument, WebhookEndpoint>(works, caller)
+) : ConfigurationStore<EndpointDocument, WebhookEndpoint>(works, caller, audit)
 {
     protected override string Noun => "webhook endpoint";
+
+    protected override string Collection => "webhook-endpoints";
 
     protected override async Task<Stored<EndpointDocument, WebhookEndpoint>?> LockAsync(
         Work work,

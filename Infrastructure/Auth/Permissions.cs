@@ -26,7 +26,12 @@ public static class Permissions
     /// <summary>The names of secrets and who uses them; nobody reads a value.</summary>
     public const string SecretsRead = "secrets:read";
     public const string SecretsWrite = "secrets:write";
+
+    /// <summary>Members, invitations and API keys: reading and changing them.</summary>
     public const string MembersManage = "members:manage";
+
+    /// <summary>The project itself: what it is called, whether it is archived, who else has a say over it.</summary>
+    public const string ProjectsWrite = "projects:write";
     public const string AuditRead = "audit:read";
 
     /// <summary>What was sent along: the data of events, rows of datasets, bodies of refused requests.</summary>

@@ -24,7 +24,9 @@ public static class Roles
     private static readonly string[] Developer =
     [
         .. Operator,
-        .. Permissions.All.Where(name => name.EndsWith(":write", StringComparison.Ordinal)),
+        .. Permissions
+            .All.Where(name => name.EndsWith(":write", StringComparison.Ordinal))
+            .Except([Permissions.ProjectsWrite]),
         Permissions.EventsPublish,
         Permissions.JobsWork,
     ];
@@ -37,7 +39,7 @@ public static class Roles
         ["operator"] = Operator,
         ["developer"] = Developer,
         ["admin"] = Admin,
-        [Owner] = Admin,
+        [Owner] = [.. Admin, Permissions.ProjectsWrite],
         ["worker"] = [Permissions.JobsWork, Permissions.EventsPublish],
     }.ToFrozenDictionary(pair => pair.Key, pair => pair.Value.ToFrozenSet(StringComparer.Ordinal));
 

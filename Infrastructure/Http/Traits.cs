@@ -18,6 +18,9 @@ public sealed class Traits(ApiDescription description, IServiceProvider services
 
     public string? Permission => Find<RequiredPermission>()?.Name;
 
+    /// <summary>It is about whoever calls, and needs no permission.</summary>
+    public bool IsAboutCaller => Find<RequiredCaller>() is not null;
+
     public bool IsList => Find<ListFilters>() is not null;
 
     /// <summary>It shows one resource, with an entity tag.</summary>

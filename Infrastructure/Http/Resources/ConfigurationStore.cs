@@ -24,7 +24,7 @@ public sealed record Saved<TView>(TView View, bool IsNew);
 /// One transaction each: the row is locked, the precondition and the whole document are checked, then it is written. Of two who
 /// saw the same state one wins. A name is unique among what is not deleted, and stays as it is.
 /// </remarks>
-public abstract class ConfigurationStore<TDocument, TView>(UnitOfWork works, Caller caller)
+public abstract class ConfigurationStore<TDocument, TView>(UnitOfWork works, Caller caller, AuditTrail audit)
     where TDocument : class, INamedDocument<TDocument>
     where TView : class, IRevised
 {
@@ -46,7 +46,7 @@ public abstract class ConfigurationStore<TDocument, TView>(UnitOfWork works, Cal
             return Problems.NameTaken.Because($"There is a {Noun} {document.Name} already.");
         }
 
-        return await CommitAsync(work, made, document, cancellationToken);
+        return await CommitAsync(work, null, made, document, cancellationToken);
     }
 
     /// <summary>Replaces the document; under a name that is not there it makes one.</summary>
@@ -91,12 +91,15 @@ public abstract class ConfigurationStore<TDocument, TView>(UnitOfWork works, Cal
             if (stored is not null)
             {
                 var updated = await UpdateAsync(work, stored, named, cancellationToken);
-                return new Saved<TView>(await CommitAsync(work, updated, named, cancellationToken), IsNew: false);
+                return new Saved<TView>(
+                    await CommitAsync(work, stored, updated, named, cancellationToken),
+                    IsNew: false
+                );
             }
 
             if (await InsertAsync(work, named, cancellationToken) is { } made)
             {
-                return new Saved<TView>(await CommitAsync(work, made, named, cancellationToken), IsNew: true);
+                return new Saved<TView>(await CommitAsync(work, null, made, named, cancellationToken), IsNew: true);
             }
 
             // somebody has just made it: it is looked at as if it had been there from the start
@@ -138,7 +141,7 @@ public abstract class ConfigurationStore<TDocument, TView>(UnitOfWork works, Cal
         }
 
         var updated = await UpdateAsync(work, stored, document.Named(stored.Document.Name!), cancellationToken);
-        return await CommitAsync(work, updated, document, cancellationToken);
+        return await CommitAsync(work, stored, updated, document, cancellationToken);
     }
 
     /// <summary>Deletes it; its name is free again.</summary>
@@ -155,11 +158,16 @@ public abstract class ConfigurationStore<TDocument, TView>(UnitOfWork works, Cal
         }
 
         var problem = precondition.Check(stored.View) ?? await RemoveAsync(work, stored, cancellationToken);
-        return problem is null ? await CommitAsync(work, stored.View, stored.Document, cancellationToken) : problem;
+        return problem is null
+            ? await CommitAsync(work, stored, stored.View, stored.Document, cancellationToken)
+            : problem;
     }
 
     /// <summary>As it stands in sentences: <c>webhook endpoint</c>.</summary>
     protected abstract string Noun { get; }
+
+    /// <summary>Its folder in the API: <c>webhook-endpoints</c>.</summary>
+    protected abstract string Collection { get; }
 
     /// <summary>Reads what is not deleted, locked until the transaction ends.</summary>
     protected abstract Task<Stored<TDocument, TView>?> LockAsync(
@@ -207,12 +215,30 @@ public abstract class ConfigurationStore<TDocument, TView>(UnitOfWork works, Cal
 
     private async Task<TView> CommitAsync(
         Work work,
+        Stored<TDocument, TView>? before,
         TView view,
         TDocument document,
         CancellationToken cancellationToken
     )
     {
         var answer = await FollowAsync(work, view, document, cancellationToken);
+        // read back: the document at hand may hold secrets, what is stored as its author would write it never does
+        var after = await LockAsync(work, NameOrId.Parse($"{view.Id}"), cancellationToken);
+        var verb =
+            before is null ? "create"
+            : after is null ? "delete"
+            : "update";
+        await audit.RecordAsync(
+            work.Connection,
+            new AuditRecord(
+                $"{Collection}.{verb}",
+                $"{Collection}/{document.Name ?? before!.Document.Name}",
+                view.Id,
+                before?.Document,
+                after?.Document
+            ),
+            cancellationToken
+        );
         await work.CommitAsync(cancellationToken);
         return answer;
     }

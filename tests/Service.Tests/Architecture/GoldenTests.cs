@@ -30,7 +30,9 @@ public sealed partial class GoldenTests(ServiceFixture service)
             var endpoint in service.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>()
         )
         {
-            var permission = endpoint.Metadata.GetMetadata<RequiredPermission>()?.Name;
+            var permission =
+                endpoint.Metadata.GetMetadata<RequiredPermission>()?.Name
+                ?? endpoint.Metadata.GetMetadata<RequiredCaller>()?.ToString();
             var anonymous = endpoint.Metadata.GetMetadata<IAllowAnonymous>() is not null;
             Assert.True(
                 (permission is not null) ^ anonymous,

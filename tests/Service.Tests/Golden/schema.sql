@@ -94,11 +94,44 @@ CREATE TABLE bellhop.api_keys (
     name text NOT NULL,
     secret_sha256 bytea NOT NULL,
     role text NOT NULL,
-    scopes text[],
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     expires_at timestamp with time zone,
     revoked_at timestamp with time zone,
-    last_used_at timestamp with time zone
+    last_used_at timestamp with time zone,
+    access json DEFAULT '{}'::json NOT NULL,
+    created_by text DEFAULT 'cli'::text NOT NULL,
+    revision integer DEFAULT 1 NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    rotated_at timestamp with time zone,
+    old_sha256 bytea,
+    old_expires_at timestamp with time zone
+);
+CREATE TABLE bellhop.audit_entries (
+    project_id uuid NOT NULL,
+    id uuid NOT NULL,
+    at timestamp with time zone NOT NULL,
+    actor text NOT NULL,
+    actor_id uuid,
+    method text NOT NULL,
+    address inet,
+    request_id text,
+    action text NOT NULL,
+    target text NOT NULL,
+    target_id uuid,
+    before json,
+    after json
+);
+CREATE TABLE bellhop.audit_heads (
+    project_id uuid NOT NULL,
+    seq bigint NOT NULL,
+    hash bytea NOT NULL,
+    seal text NOT NULL
+);
+CREATE TABLE bellhop.audit_links (
+    project_id uuid NOT NULL,
+    seq bigint NOT NULL,
+    entry_id uuid NOT NULL,
+    hash bytea NOT NULL
 );
 CREATE TABLE bellhop.automation_versions (
     project_id uuid NOT NULL,
@@ -117,6 +150,8 @@ CREATE TABLE bellhop.automations (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     deleted_at timestamp with time zone,
+    tags text[] DEFAULT '{}'::text[] NOT NULL,
+    owner_id uuid,
     CONSTRAINT automations_state_check CHECK ((state = ANY (ARRAY['active'::text, 'disabled'::text])))
 );
 CREATE TABLE bellhop.connections (
@@ -130,6 +165,8 @@ CREATE TABLE bellhop.connections (
     revision integer DEFAULT 1 NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    tags text[] DEFAULT '{}'::text[] NOT NULL,
+    owner_id uuid,
     CONSTRAINT connections_kind_check CHECK ((kind = ANY (ARRAY['http'::text, 'postgresql'::text, 'mysql'::text, 'smtp'::text, 's3'::text, 'llm'::text]))),
     CONSTRAINT connections_one_secret CHECK (((secret_name IS NULL) OR (secret IS NULL)))
 );
@@ -346,6 +383,40 @@ CREATE TABLE bellhop.key_ring_ids (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     retired_at timestamp with time zone
 );
+CREATE TABLE bellhop.login_throttles (
+    email_sha256 bytea NOT NULL,
+    failures integer NOT NULL,
+    blocked_until timestamp with time zone,
+    failed_at timestamp with time zone NOT NULL
+);
+CREATE TABLE bellhop.memberships (
+    project_id uuid NOT NULL,
+    id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    role text NOT NULL,
+    access json DEFAULT '{}'::json NOT NULL,
+    revision integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    created_by text NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    disabled_at timestamp with time zone,
+    CONSTRAINT memberships_role_check CHECK ((role = ANY (ARRAY['viewer'::text, 'operator'::text, 'developer'::text, 'admin'::text, 'owner'::text, 'worker'::text])))
+);
+CREATE TABLE bellhop.one_time_tokens (
+    id uuid NOT NULL,
+    purpose text NOT NULL,
+    email text NOT NULL,
+    email_key text NOT NULL,
+    project_id uuid,
+    role text,
+    access json,
+    secret_sha256 bytea,
+    created_at timestamp with time zone NOT NULL,
+    created_by text NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    used_at timestamp with time zone,
+    CONSTRAINT one_time_tokens_purpose_check CHECK ((purpose = ANY (ARRAY['owner'::text, 'invitation'::text, 'reset'::text])))
+);
 CREATE TABLE bellhop.partitioned_tables (
     name text NOT NULL,
     partition_key text NOT NULL,
@@ -354,7 +425,10 @@ CREATE TABLE bellhop.partitioned_tables (
 CREATE TABLE bellhop.projects (
     id uuid NOT NULL,
     name text NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    revision integer DEFAULT 1 NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    archived_at timestamp with time zone
 );
 CREATE TABLE bellhop.queues (
     project_id uuid NOT NULL,
@@ -376,6 +450,19 @@ ALTER TABLE bellhop.queues ALTER COLUMN queue_id ADD GENERATED ALWAYS AS IDENTIT
     NO MINVALUE
     NO MAXVALUE
     CACHE 1
+);
+CREATE TABLE bellhop.recovery_codes (
+    user_id uuid NOT NULL,
+    code_sha256 bytea NOT NULL,
+    used_at timestamp with time zone
+);
+CREATE TABLE bellhop.refresh_tokens (
+    secret_sha256 bytea NOT NULL,
+    user_id uuid NOT NULL,
+    family_id uuid NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    spent_at timestamp with time zone,
+    successor_sha256 bytea
 );
 CREATE TABLE bellhop.rules_versions (
     project_id uuid NOT NULL,
@@ -467,6 +554,29 @@ CREATE TABLE bellhop.secrets (
     last_used_at timestamp with time zone
 );
 COMMENT ON COLUMN bellhop.secrets.value IS 'sealed';
+CREATE TABLE bellhop.sessions (
+    user_id uuid NOT NULL,
+    id uuid NOT NULL,
+    secret_sha256 bytea NOT NULL,
+    method text NOT NULL,
+    address inet,
+    user_agent text,
+    created_at timestamp with time zone NOT NULL,
+    last_seen_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT sessions_method_check CHECK ((method = ANY (ARRAY['password'::text, 'totp'::text, 'oidc'::text])))
+);
+CREATE TABLE bellhop.signing_keys (
+    kid text NOT NULL,
+    state text NOT NULL,
+    public_key bytea NOT NULL,
+    private_key text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    activated_at timestamp with time zone,
+    retires_at timestamp with time zone,
+    CONSTRAINT signing_keys_state_check CHECK ((state = ANY (ARRAY['next'::text, 'current'::text, 'previous'::text])))
+);
+COMMENT ON COLUMN bellhop.signing_keys.private_key IS 'sealed';
 CREATE TABLE bellhop.source_rejections (
     project_id uuid NOT NULL,
     id uuid NOT NULL,
@@ -502,15 +612,64 @@ CREATE TABLE bellhop.sources (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     revision integer DEFAULT 1 NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    deleted_at timestamp with time zone
+    deleted_at timestamp with time zone,
+    tags text[] DEFAULT '{}'::text[] NOT NULL,
+    owner_id uuid
 );
 COMMENT ON COLUMN bellhop.sources.secrets IS 'sealed';
+CREATE TABLE bellhop.token_families (
+    user_id uuid NOT NULL,
+    id uuid NOT NULL,
+    address inet,
+    user_agent text,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone,
+    ended_because text,
+    CONSTRAINT token_families_ended_because_check CHECK ((ended_because = ANY (ARRAY['reused'::text, 'revoked'::text, 'signed_out'::text])))
+);
+CREATE TABLE bellhop.token_issuers (
+    project_id uuid NOT NULL,
+    id uuid NOT NULL,
+    name text NOT NULL,
+    issuer text NOT NULL,
+    audience text NOT NULL,
+    jwks_url text,
+    subject text,
+    role text NOT NULL,
+    access json DEFAULT '{}'::json NOT NULL,
+    revision integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL
+);
 CREATE TABLE bellhop.unrouted_events (
     project_id uuid NOT NULL,
     event_id uuid NOT NULL,
     reason text NOT NULL,
     CONSTRAINT unrouted_events_reason_check CHECK ((reason = ANY (ARRAY['rules_changed'::text, 'over_budget'::text, 'published_by_sql'::text])))
 );
+CREATE TABLE bellhop.user_identities (
+    issuer text NOT NULL,
+    subject text NOT NULL,
+    user_id uuid NOT NULL,
+    created_at timestamp with time zone NOT NULL
+);
+CREATE TABLE bellhop.users (
+    id uuid NOT NULL,
+    email text NOT NULL,
+    email_key text NOT NULL,
+    password_hash text,
+    token_epoch integer DEFAULT 1 NOT NULL,
+    totp_secret text,
+    totp_enabled_at timestamp with time zone,
+    totp_step bigint DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    password_changed_at timestamp with time zone,
+    last_login_at timestamp with time zone,
+    disabled_at timestamp with time zone
+);
+COMMENT ON COLUMN bellhop.users.totp_secret IS 'sealed';
 CREATE TABLE bellhop.webhook_endpoints (
     project_id uuid NOT NULL,
     id uuid NOT NULL,
@@ -525,6 +684,8 @@ CREATE TABLE bellhop.webhook_endpoints (
     revision integer DEFAULT 1 NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     deleted_at timestamp with time zone,
+    tags text[] DEFAULT '{}'::text[] NOT NULL,
+    owner_id uuid,
     CONSTRAINT webhook_endpoints_concurrency_check CHECK (((concurrency >= 1) AND (concurrency <= 100))),
     CONSTRAINT webhook_endpoints_state_check CHECK ((state = ANY (ARRAY['active'::text, 'disabled'::text])))
 );
@@ -543,9 +704,15 @@ ALTER TABLE ONLY bellhop.schema_versions
 ALTER TABLE ONLY bellhop.api_keys
     ADD CONSTRAINT api_keys_by_key_id UNIQUE (key_id);
 ALTER TABLE ONLY bellhop.api_keys
-    ADD CONSTRAINT api_keys_name_taken UNIQUE (project_id, name);
-ALTER TABLE ONLY bellhop.api_keys
     ADD CONSTRAINT api_keys_pkey PRIMARY KEY (project_id, id);
+ALTER TABLE ONLY bellhop.audit_entries
+    ADD CONSTRAINT audit_entries_pkey PRIMARY KEY (project_id, id);
+ALTER TABLE ONLY bellhop.audit_heads
+    ADD CONSTRAINT audit_heads_pkey PRIMARY KEY (project_id);
+ALTER TABLE ONLY bellhop.audit_links
+    ADD CONSTRAINT audit_links_once UNIQUE (project_id, entry_id);
+ALTER TABLE ONLY bellhop.audit_links
+    ADD CONSTRAINT audit_links_pkey PRIMARY KEY (project_id, seq);
 ALTER TABLE ONLY bellhop.automation_versions
     ADD CONSTRAINT automation_versions_pkey PRIMARY KEY (project_id, automation_id, version);
 ALTER TABLE ONLY bellhop.automations
@@ -584,6 +751,16 @@ ALTER TABLE ONLY bellhop.jobs
     ADD CONSTRAINT jobs_pkey PRIMARY KEY (project_id, id);
 ALTER TABLE ONLY bellhop.key_ring_ids
     ADD CONSTRAINT key_ring_ids_pkey PRIMARY KEY (kid);
+ALTER TABLE ONLY bellhop.login_throttles
+    ADD CONSTRAINT login_throttles_pkey PRIMARY KEY (email_sha256);
+ALTER TABLE ONLY bellhop.memberships
+    ADD CONSTRAINT memberships_once UNIQUE (project_id, user_id);
+ALTER TABLE ONLY bellhop.memberships
+    ADD CONSTRAINT memberships_pkey PRIMARY KEY (project_id, id);
+ALTER TABLE ONLY bellhop.one_time_tokens
+    ADD CONSTRAINT one_time_tokens_by_secret UNIQUE (secret_sha256);
+ALTER TABLE ONLY bellhop.one_time_tokens
+    ADD CONSTRAINT one_time_tokens_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY bellhop.partitioned_tables
     ADD CONSTRAINT partitioned_tables_pkey PRIMARY KEY (name);
 ALTER TABLE ONLY bellhop.projects
@@ -594,6 +771,10 @@ ALTER TABLE ONLY bellhop.queues
     ADD CONSTRAINT queues_by_id UNIQUE (project_id, queue_id);
 ALTER TABLE ONLY bellhop.queues
     ADD CONSTRAINT queues_pkey PRIMARY KEY (project_id, name);
+ALTER TABLE ONLY bellhop.recovery_codes
+    ADD CONSTRAINT recovery_codes_pkey PRIMARY KEY (user_id, code_sha256);
+ALTER TABLE ONLY bellhop.refresh_tokens
+    ADD CONSTRAINT refresh_tokens_pkey PRIMARY KEY (secret_sha256);
 ALTER TABLE ONLY bellhop.rules_versions
     ADD CONSTRAINT rules_versions_pkey PRIMARY KEY (project_id);
 ALTER TABLE ONLY bellhop.run_steps
@@ -606,6 +787,12 @@ ALTER TABLE ONLY bellhop.runs_default
     ADD CONSTRAINT runs_default_pkey PRIMARY KEY (project_id, id);
 ALTER TABLE ONLY bellhop.secrets
     ADD CONSTRAINT secrets_pkey PRIMARY KEY (project_id, name);
+ALTER TABLE ONLY bellhop.sessions
+    ADD CONSTRAINT sessions_by_secret UNIQUE (secret_sha256);
+ALTER TABLE ONLY bellhop.sessions
+    ADD CONSTRAINT sessions_pkey PRIMARY KEY (user_id, id);
+ALTER TABLE ONLY bellhop.signing_keys
+    ADD CONSTRAINT signing_keys_pkey PRIMARY KEY (kid);
 ALTER TABLE ONLY bellhop.source_rejections
     ADD CONSTRAINT source_rejections_pkey PRIMARY KEY (project_id, id);
 ALTER TABLE ONLY bellhop.source_rejections_default
@@ -614,10 +801,23 @@ ALTER TABLE ONLY bellhop.sources
     ADD CONSTRAINT sources_by_token UNIQUE (token);
 ALTER TABLE ONLY bellhop.sources
     ADD CONSTRAINT sources_pkey PRIMARY KEY (project_id, id);
+ALTER TABLE ONLY bellhop.token_families
+    ADD CONSTRAINT token_families_pkey PRIMARY KEY (user_id, id);
+ALTER TABLE ONLY bellhop.token_issuers
+    ADD CONSTRAINT token_issuers_name_taken UNIQUE (project_id, name);
+ALTER TABLE ONLY bellhop.token_issuers
+    ADD CONSTRAINT token_issuers_pkey PRIMARY KEY (project_id, id);
 ALTER TABLE ONLY bellhop.unrouted_events
     ADD CONSTRAINT unrouted_events_pkey PRIMARY KEY (project_id, event_id);
+ALTER TABLE ONLY bellhop.user_identities
+    ADD CONSTRAINT user_identities_pkey PRIMARY KEY (issuer, subject);
+ALTER TABLE ONLY bellhop.users
+    ADD CONSTRAINT users_email_taken UNIQUE (email_key);
+ALTER TABLE ONLY bellhop.users
+    ADD CONSTRAINT users_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY bellhop.webhook_endpoints
     ADD CONSTRAINT webhook_endpoints_pkey PRIMARY KEY (project_id, id);
+CREATE UNIQUE INDEX api_keys_name_taken ON bellhop.api_keys USING btree (project_id, name) WHERE (revoked_at IS NULL);
 CREATE INDEX automations_by_state ON bellhop.automations USING btree (project_id, state, id) WHERE (deleted_at IS NULL);
 CREATE UNIQUE INDEX automations_name_taken ON bellhop.automations USING btree (project_id, name) WHERE (deleted_at IS NULL);
 CREATE INDEX connections_by_kind ON bellhop.connections USING btree (project_id, kind, id);
@@ -643,6 +843,11 @@ CREATE UNIQUE INDEX jobs_one_of ON bellhop.jobs USING btree (project_id, kind, o
 CREATE INDEX jobs_ready ON bellhop.jobs USING btree (queue_id, priority, run_at, seq) WHERE (state = 1);
 CREATE INDEX jobs_running ON bellhop.jobs USING btree (queue_id) WHERE (state = 2);
 CREATE INDEX jobs_waiting ON bellhop.jobs USING btree (project_id, id) WHERE (state = 0);
+CREATE INDEX memberships_by_user ON bellhop.memberships USING btree (user_id);
+CREATE INDEX one_time_tokens_by_end ON bellhop.one_time_tokens USING btree (expires_at);
+CREATE INDEX one_time_tokens_by_project ON bellhop.one_time_tokens USING btree (project_id, id) WHERE (used_at IS NULL);
+CREATE UNIQUE INDEX one_time_tokens_open ON bellhop.one_time_tokens USING btree (purpose, email_key, project_id) NULLS NOT DISTINCT WHERE (used_at IS NULL);
+CREATE INDEX refresh_tokens_by_family ON bellhop.refresh_tokens USING btree (user_id, family_id);
 CREATE INDEX runs_by_automation ON ONLY bellhop.runs USING btree (project_id, automation_id, id);
 CREATE INDEX runs_by_automation_and_state ON ONLY bellhop.runs USING btree (project_id, automation_id, state, id) WHERE (state <> 'succeeded'::text);
 CREATE INDEX runs_by_event ON ONLY bellhop.runs USING btree (project_id, event_id);
@@ -651,9 +856,15 @@ CREATE INDEX runs_default_project_id_automation_id_id_idx ON bellhop.runs_defaul
 CREATE INDEX runs_default_project_id_automation_id_state_id_idx ON bellhop.runs_default USING btree (project_id, automation_id, state, id) WHERE (state <> 'succeeded'::text);
 CREATE INDEX runs_default_project_id_event_id_idx ON bellhop.runs_default USING btree (project_id, event_id);
 CREATE INDEX runs_default_project_id_state_id_idx ON bellhop.runs_default USING btree (project_id, state, id) WHERE (state <> 'succeeded'::text);
+CREATE INDEX sessions_by_end ON bellhop.sessions USING btree (expires_at);
+CREATE UNIQUE INDEX signing_keys_one_current ON bellhop.signing_keys USING btree (state) WHERE (state = 'current'::text);
+CREATE UNIQUE INDEX signing_keys_one_next ON bellhop.signing_keys USING btree (state) WHERE (state = 'next'::text);
 CREATE INDEX source_rejections_by_source ON ONLY bellhop.source_rejections USING btree (project_id, source_id, id);
 CREATE INDEX source_rejections_default_project_id_source_id_id_idx ON bellhop.source_rejections_default USING btree (project_id, source_id, id);
 CREATE UNIQUE INDEX sources_name_taken ON bellhop.sources USING btree (project_id, name) WHERE (deleted_at IS NULL);
+CREATE INDEX token_families_by_end ON bellhop.token_families USING btree (expires_at);
+CREATE INDEX token_issuers_by_issuer ON bellhop.token_issuers USING btree (issuer);
+CREATE INDEX user_identities_by_user ON bellhop.user_identities USING btree (user_id);
 CREATE UNIQUE INDEX webhook_endpoints_name_taken ON bellhop.webhook_endpoints USING btree (project_id, name) WHERE (deleted_at IS NULL);
 ALTER INDEX bellhop.deliveries_pkey ATTACH PARTITION bellhop.deliveries_default_pkey;
 ALTER INDEX bellhop.deliveries_by_endpoint ATTACH PARTITION bellhop.deliveries_default_project_id_endpoint_id_id_idx;
@@ -678,11 +889,26 @@ ALTER INDEX bellhop.source_rejections_pkey ATTACH PARTITION bellhop.source_rejec
 ALTER INDEX bellhop.source_rejections_by_source ATTACH PARTITION bellhop.source_rejections_default_project_id_source_id_id_idx;
 ALTER TABLE ONLY bellhop.connections
     ADD CONSTRAINT connections_secret_exists FOREIGN KEY (project_id, secret_name) REFERENCES bellhop.secrets(project_id, name);
+ALTER TABLE ONLY bellhop.memberships
+    ADD CONSTRAINT memberships_user_id_fkey FOREIGN KEY (user_id) REFERENCES bellhop.users(id);
+ALTER TABLE ONLY bellhop.recovery_codes
+    ADD CONSTRAINT recovery_codes_user_id_fkey FOREIGN KEY (user_id) REFERENCES bellhop.users(id);
+ALTER TABLE ONLY bellhop.refresh_tokens
+    ADD CONSTRAINT refresh_tokens_user_id_family_id_fkey FOREIGN KEY (user_id, family_id) REFERENCES bellhop.token_families(user_id, id) ON DELETE CASCADE;
+ALTER TABLE ONLY bellhop.sessions
+    ADD CONSTRAINT sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES bellhop.users(id);
+ALTER TABLE ONLY bellhop.token_families
+    ADD CONSTRAINT token_families_user_id_fkey FOREIGN KEY (user_id) REFERENCES bellhop.users(id);
+ALTER TABLE ONLY bellhop.user_identities
+    ADD CONSTRAINT user_identities_user_id_fkey FOREIGN KEY (user_id) REFERENCES bellhop.users(id);
 GRANT USAGE ON SCHEMA bellhop TO bellhop_app;
 REVOKE ALL ON FUNCTION bellhop.make_partitions(until date) FROM PUBLIC;
 GRANT ALL ON FUNCTION bellhop.make_partitions(until date) TO bellhop_app;
 REVOKE ALL ON FUNCTION bellhop.partition_by_day(parent text, partition_key text) FROM PUBLIC;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.api_keys TO bellhop_app;
+GRANT SELECT,INSERT ON TABLE bellhop.audit_entries TO bellhop_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE bellhop.audit_heads TO bellhop_app;
+GRANT SELECT,INSERT ON TABLE bellhop.audit_links TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.automation_versions TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.automations TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.connections TO bellhop_app;
@@ -701,9 +927,14 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.job_history TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.job_history_default TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.jobs TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.key_ring_ids TO bellhop_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.login_throttles TO bellhop_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.memberships TO bellhop_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.one_time_tokens TO bellhop_app;
 GRANT SELECT ON TABLE bellhop.partitioned_tables TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.projects TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.queues TO bellhop_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.recovery_codes TO bellhop_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.refresh_tokens TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.rules_versions TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.run_steps TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.run_steps_default TO bellhop_app;
@@ -711,8 +942,14 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.runs TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.runs_default TO bellhop_app;
 GRANT SELECT ON TABLE bellhop.schema_versions TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.secrets TO bellhop_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.sessions TO bellhop_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.signing_keys TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.source_rejections TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.source_rejections_default TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.sources TO bellhop_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.token_families TO bellhop_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.token_issuers TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.unrouted_events TO bellhop_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.user_identities TO bellhop_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.users TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.webhook_endpoints TO bellhop_app;

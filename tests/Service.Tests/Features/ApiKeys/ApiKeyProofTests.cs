@@ -10,7 +10,7 @@ using Xunit;
 
 namespace Bellhop.Tests.Features.ApiKeys;
 
-public sealed class ApiKeySchemeTests(ServiceFixture service)
+public sealed class ApiKeyProofTests(ServiceFixture service)
 {
     private const string Route = "/v1/events";
 

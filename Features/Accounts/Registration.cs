@@ -1,0 +1,10 @@
+namespace Bellhop.Features.Accounts;
+
+internal static class Registration
+{
+    public static IServiceCollection AddAccounts(this IServiceCollection services)
+    {
+        services.AddSingleton<KnownUsers>();
+        return services;
+    }
+}
