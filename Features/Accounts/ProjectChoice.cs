@@ -8,8 +8,6 @@ namespace Bellhop.Features.Accounts;
 /// <remarks>Without the header it is the only one he is a member of. One he is no member of is as one that does not exist.</remarks>
 public static class ProjectChoice
 {
-    public const string Header = "Bellhop-Project";
-
     /// <param name="scopes">What a token narrows the role to, beside what the membership does.</param>
     public static Identity Of(
         KnownUser user,
@@ -25,7 +23,7 @@ public static class ProjectChoice
             SessionId = sessionId,
             Method = method,
         };
-        var header = http.Request.Headers[Header];
+        var header = http.Request.Headers[ProjectHeader.Name];
         if (header.Count > 1)
         {
             return nobody.Refused(Refuse("Give it once."));
@@ -58,5 +56,5 @@ public static class ProjectChoice
         membership.Project == text || (Guid.TryParseExact(text, "D", out var id) && membership.ProjectId == id);
 
     private static Problem Refuse(string message) =>
-        AccountsProblems.ProjectRequired.Because(message, FieldError.InHeader(Header, "required", message));
+        Problems.ProjectRequired.Because(message, FieldError.InHeader(ProjectHeader.Name, "required", message));
 }

@@ -11,6 +11,8 @@ public static class Documentation
 {
     internal const string Name = "v1";
     internal const string Scheme = "apiKey";
+    internal const string TokenScheme = "accessToken";
+    internal const string SessionScheme = "session";
 
     // everything the page needs is served from here; it writes styles into itself
     private const string PagePolicy =
@@ -105,7 +107,22 @@ public static class Documentation
                 Type = SecuritySchemeType.Http,
                 Scheme = "bearer",
                 BearerFormat = "bh_…",
-                Description = "An API key, made by bellhop api-keys create.",
+                Description = "An API key, made by bellhop api-keys create or POST /v1/api-keys.",
+            },
+            [TokenScheme] = new OpenApiSecurityScheme
+            {
+                Type = SecuritySchemeType.Http,
+                Scheme = "bearer",
+                BearerFormat = "JWT",
+                Description = "An access token of POST /v1/auth/token, or of an issuer that the project trusts.",
+            },
+            [SessionScheme] = new OpenApiSecurityScheme
+            {
+                Type = SecuritySchemeType.ApiKey,
+                In = ParameterLocation.Cookie,
+                Name = "__Host-bellhop",
+                Description =
+                    "A browser that signed in. What changes something needs X-CSRF-Token, or an Origin that is ours.",
             },
         };
         document.Tags = services

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Http.Idempotency;
 using Microsoft.Net.Http.Headers;
 using Microsoft.OpenApi;
@@ -51,6 +52,16 @@ public static class DocumentedHeaders
     /// <summary>The headers that a request may or must carry.</summary>
     public static void AddTo(IList<IOpenApiParameter> parameters, Traits traits)
     {
+        if (traits.Permission is not null)
+        {
+            Add(
+                ProjectHeader.Name,
+                "Of a user who is a member of several projects: the one it is about, by id or name. Keys have one.",
+                "default",
+                Slug.MaxLength
+            );
+        }
+
         if (traits.ShowsResource)
         {
             Add(HeaderNames.IfNoneMatch, "ETags the caller has: 304 where one of them is still right.", Tag, 1_024);

@@ -62,14 +62,21 @@ public static class DocumentedOperation
             return;
         }
 
+        string[] schemes = [Documentation.Scheme, Documentation.TokenScheme, Documentation.SessionScheme];
         operation.Security =
         [
-            new OpenApiSecurityRequirement
-            {
-                [new OpenApiSecuritySchemeReference(Documentation.Scheme, document)] = [],
-            },
+            .. schemes
+                .Where(scheme => traits.TakesKeys || scheme != Documentation.Scheme)
+                .Select(scheme => new OpenApiSecurityRequirement
+                {
+                    [new OpenApiSecuritySchemeReference(scheme, document)] = [],
+                }),
         ];
-        operation.Description = $"{operation.Description}\n\nNeeds the permission `{traits.Permission}`.".TrimStart();
+        var need =
+            traits.Permission is { } permission ? $"the permission `{permission}`"
+            : traits.TakesKeys ? "somebody who is known, whatever he may do"
+            : "a user; a key is none";
+        operation.Description = $"{operation.Description}\n\nNeeds {need}.".TrimStart();
     }
 
     private static void DescribeParameters(OpenApiOperation operation, Traits traits)

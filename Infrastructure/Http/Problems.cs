@@ -1,3 +1,5 @@
+using Bellhop.Infrastructure.Auth;
+
 namespace Bellhop.Infrastructure.Http;
 
 /// <summary>The failures that any route may answer. A feature's own stand in the feature.</summary>
@@ -47,6 +49,18 @@ public static class Problems
             FieldError.InHeader("Idempotency-Key", "invalid", "Give it once.")
         ),
     };
+    public static readonly ProblemCode ProjectRequired = new(400, "project_required", "The project is to be named")
+    {
+        Example = new(
+            "Name the project, by id or name: you are a member of several.",
+            FieldError.InHeader(
+                ProjectHeader.Name,
+                "required",
+                "Name the project, by id or name: you are a member of several."
+            )
+        ),
+    };
+
     public static readonly ProblemCode Unauthenticated = new(401, "unauthenticated", "Authentication is required")
     {
         Example = new("Send an API key as Authorization: Bearer bh_…"),

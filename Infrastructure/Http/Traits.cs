@@ -18,13 +18,13 @@ public sealed class Traits(ApiDescription description, IServiceProvider services
 
     public string? Permission => Find<RequiredPermission>()?.Name;
 
-    /// <summary>It is about whoever calls, and needs no permission.</summary>
-    public bool IsAboutCaller => Find<RequiredCaller>() is not null;
+    /// <summary>An API key may call it; else only users.</summary>
+    public bool TakesKeys => Find<RequiredCaller>() is not { UserOnly: true };
 
     public bool IsList => Find<ListFilters>() is not null;
 
     /// <summary>It shows one resource, with an entity tag.</summary>
-    public bool ShowsResource => IsGet && !IsAnonymous && !IsList && !IsStream;
+    public bool ShowsResource => IsGet && !IsAnonymous && !IsList && !IsStream && (Permission is not null || HasPlace);
 
     /// <summary>It answers server-sent events, and goes on behind the last one that was seen.</summary>
     public bool IsStream =>

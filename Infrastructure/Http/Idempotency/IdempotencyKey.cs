@@ -2,12 +2,16 @@ using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using Bellhop.Infrastructure.Auth;
 using Microsoft.Extensions.Primitives;
 
 namespace Bellhop.Infrastructure.Http.Idempotency;
 
 /// <summary>The value of <c>Idempotency-Key</c>: 1–255 visible ASCII characters, bare or as a quoted string (RFC 8941).</summary>
-/// <remarks>It counts within its project, method and route: <c>a</c> on one route has nothing to do with <c>a</c> on another.</remarks>
+/// <remarks>
+/// It counts for its caller, project, method and route: <c>a</c> on one route has nothing to do with <c>a</c> on another, and nobody
+/// is answered what somebody else was.
+/// </remarks>
 public sealed class IdempotencyKey
 {
     public const string Header = "Idempotency-Key";
@@ -21,7 +25,7 @@ public sealed class IdempotencyKey
     /// <summary>What is locked while a request with the key is worked on.</summary>
     public long LockId => BinaryPrimitives.ReadInt64BigEndian(Sha256);
 
-    public static Result<IdempotencyKey> Read(StringValues header, Guid projectId, string method, string route)
+    public static Result<IdempotencyKey> Read(StringValues header, Caller caller, string method, string route)
     {
         if (header.Count > 1)
         {
@@ -41,7 +45,9 @@ public sealed class IdempotencyKey
 
         return text.Length is 0 or > MaxLength || text.Any(character => character is < '!' or > '~')
             ? Refuse($"1 to {MaxLength} visible ASCII characters.")
-            : new IdempotencyKey(SHA256.HashData(Encoding.UTF8.GetBytes($"{projectId:N}|{method} {route}|{text}")));
+            : new IdempotencyKey(
+                SHA256.HashData(Encoding.UTF8.GetBytes($"{caller.ProjectId:N}|{caller.Id:N}|{method} {route}|{text}"))
+            );
     }
 
     /// <summary>What the request is known by again: its query, and its body whatever its spaces and the order of its members.</summary>

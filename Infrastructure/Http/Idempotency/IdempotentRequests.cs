@@ -40,7 +40,7 @@ public static class IdempotentRequests
         var services = http.RequestServices;
         var key = IdempotencyKey.Read(
             http.Request.Headers[IdempotencyKey.Header],
-            services.GetRequiredService<Caller>().ProjectId,
+            services.GetRequiredService<Caller>(),
             http.Request.Method,
             // as routing sees it: no matter how the path is spelled, it is one route, and no two names differ by case alone
             http.Request.Path.Value!.TrimEnd('/').ToLowerInvariant()

@@ -142,6 +142,19 @@ public sealed class IdempotentRequestsTests(ServiceFixture service)
     }
 
     [Fact]
+    public async Task Nobody_is_answered_what_somebody_else_was()
+    {
+        var project = await service.NewProjectAsync();
+        var first = (await project.Http.PostAsync("/v1/jobs", Job, "order-1")).Expect(HttpStatusCode.Created);
+        await project.UseKeyAsync("owner");
+
+        var second = (await project.Http.PostAsync("/v1/jobs", Job, "order-1")).Expect(HttpStatusCode.Created);
+
+        Assert.False(second.IsReplayed);
+        Assert.NotEqual(first.Text, second.Text);
+    }
+
+    [Fact]
     public async Task A_secret_that_was_shown_once_is_replayed_and_lies_sealed()
     {
         var project = await service.NewProjectAsync();
