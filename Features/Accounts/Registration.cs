@@ -5,6 +5,7 @@ internal static class Registration
     public static IServiceCollection AddAccounts(this IServiceCollection services)
     {
         services.AddSingleton<KnownUsers>();
+        services.AddSingleton<PasswordHashes>();
         return services;
     }
 }
