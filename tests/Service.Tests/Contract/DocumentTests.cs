@@ -160,7 +160,7 @@ public sealed class DocumentTests(ServiceFixture service)
         var makers = document
             .Operations.Where(operation => operation is { Method: "POST" } && !operation.Path.Contains('{'))
             .SelectMany(operation => operation.Bodies.Select(body => (operation, body)))
-            .Where(one => one.body.Key != "*/*")
+            .Where(one => one.body.Key != "*/*" && !ProvesSomebody(one.operation))
             .ToArray();
 
         Assert.NotEmpty(makers);
@@ -169,7 +169,8 @@ public sealed class DocumentTests(ServiceFixture service)
             var project = await service.NewProjectAsync();
             using var content = new StringContent(body.Value!["example"]!.ToJsonString());
             content.Headers.ContentType = new MediaTypeHeaderValue(body.Key);
-            using var answer = await project.Http.PostAsync(operation.Path, content, Token);
+            var caller = operation.IsForUsers ? (await TestUser.CreateAsync(service, project.Id)).Http : project.Http;
+            using var answer = await caller.PostAsync(operation.Path, content, Token);
 
             Assert.True(
                 answer.IsSuccessStatusCode,
@@ -177,6 +178,10 @@ public sealed class DocumentTests(ServiceFixture service)
             );
         }
     }
+
+    // the passwords, codes and tokens of examples are nobody's
+    private static bool ProvesSomebody(Operation operation) =>
+        operation.Path.StartsWith("/v1/auth/", StringComparison.Ordinal) && operation.Path != "/v1/auth/check";
 
     /// <summary>What the schema says nothing about and should.</summary>
     private static IEnumerable<string> Unbounded(JsonObject schema)
