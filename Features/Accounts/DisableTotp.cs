@@ -23,11 +23,7 @@ public static class DisableTotp
                 .WithName(nameof(DisableTotp))
                 .WithTags("Auth")
                 .Produces(StatusCodes.Status204NoContent)
-                .ProducesProblems(
-                    AccountsProblems.InvalidCredentials,
-                    AccountsProblems.TotpState,
-                    Problems.Invalid
-                );
+                .ProducesProblems(AccountsProblems.InvalidCredentials, AccountsProblems.TotpState, Problems.Invalid);
 
         /// <summary>Turn a second factor off</summary>
         public static async Task<IResult> Post(

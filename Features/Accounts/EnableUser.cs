@@ -25,12 +25,8 @@ public static class EnableUser
 
     public sealed record Report(Guid Id, string Email);
 
-    internal sealed class Handler(
-        AccountAudit audit,
-        KnownUsers users,
-        UnitOfWork works,
-        TimeProvider clock
-    ) : IRequestHandler<Command, Result<Report>>
+    internal sealed class Handler(AccountAudit audit, KnownUsers users, UnitOfWork works, TimeProvider clock)
+        : IRequestHandler<Command, Result<Report>>
     {
         public async Task<Result<Report>> Handle(Command request, CancellationToken cancellationToken)
         {

@@ -54,7 +54,11 @@ public sealed record Invitation(
         IReadOnlyList<string>? Tags,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull), MaxLength(63)] string? Owner,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Hours? Hours,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull), MaxLength(AccessRules.MaxNetworks), Each(AccessRules.MaxNetworkLength)]
+    [property:
+        JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull),
+        MaxLength(AccessRules.MaxNetworks),
+        Each(AccessRules.MaxNetworkLength)
+    ]
         IReadOnlyList<string>? AllowNetworks,
     DateTime CreatedAt,
     [property: MaxLength(300)] string CreatedBy,

@@ -68,9 +68,7 @@ internal sealed class OneTimeTokens(Caller caller, TimeProvider clock)
             ExpiresAt = expiresAt,
             ReplaceBefore = isPaced ? now.UtcDateTime - ResetPace : now.UtcDateTime.AddDays(1),
         };
-        return await connection.ExecuteAsync(Sql.Open.With(arguments, cancellationToken)) == 1
-            ? (id, expiresAt)
-            : null;
+        return await connection.ExecuteAsync(Sql.Open.With(arguments, cancellationToken)) == 1 ? (id, expiresAt) : null;
     }
 
     /// <summary>Makes the secret of an open one, to be printed or sent now; null: it is open no more.</summary>

@@ -69,7 +69,9 @@ public static class SendAccountMail
                 row = await work.Connection.QuerySingleOrDefaultAsync<Row>(
                     Sql.Find.With(new { Id = request.TokenId }, cancellationToken)
                 );
-                token = row is null ? null : await tokens.MintAsync(work.Connection, request.TokenId, cancellationToken);
+                token = row is null
+                    ? null
+                    : await tokens.MintAsync(work.Connection, request.TokenId, cancellationToken);
                 await work.CommitAsync(cancellationToken);
             }
 

@@ -24,11 +24,7 @@ public static class StartTotp
                 .WithName(nameof(StartTotp))
                 .WithTags("Auth")
                 .Produces<NewTotp>()
-                .ProducesProblems(
-                    AccountsProblems.InvalidCredentials,
-                    AccountsProblems.TotpState,
-                    Problems.Invalid
-                );
+                .ProducesProblems(AccountsProblems.InvalidCredentials, AccountsProblems.TotpState, Problems.Invalid);
 
         /// <summary>Begin a second factor</summary>
         public static async Task<IResult> Post(

@@ -39,10 +39,7 @@ public sealed class ConfirmTotpTests(ServiceFixture service)
         Assert.Equal(10, totp.RecoveryCodes.Distinct().Count());
 
         Assert.Equal("204 ", await TryAsync(account, TestAccount.Password, totp.RecoveryCodes[0].ToUpperInvariant()));
-        Assert.Equal(
-            "401 invalid_credentials",
-            await TryAsync(account, TestAccount.Password, totp.RecoveryCodes[0])
-        );
+        Assert.Equal("401 invalid_credentials", await TryAsync(account, TestAccount.Password, totp.RecoveryCodes[0]));
         Assert.Equal("204 ", await TryAsync(account, TestAccount.Password, totp.RecoveryCodes[1]));
     }
 

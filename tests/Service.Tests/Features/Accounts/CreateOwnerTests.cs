@@ -44,9 +44,9 @@ public sealed class CreateOwnerTests(ServiceFixture service)
     private async Task<string?> RoleAfterAsync(string token, string email)
     {
         using var client = TestAccount.Client(service.Address);
-        (
-            await client.CallAsync("POST", "/v1/auth/redeem", $$"""{"token":"{{token}}","password":"{{Next}}"}""")
-        ).Expect(HttpStatusCode.NoContent);
+        (await client.CallAsync("POST", "/v1/auth/redeem", $$"""{"token":"{{token}}","password":"{{Next}}"}""")).Expect(
+            HttpStatusCode.NoContent
+        );
         using var answer = await TestAccount.SignInAsync(service.Address, email, Next);
         var me = await client.CallAsync(
             "GET",

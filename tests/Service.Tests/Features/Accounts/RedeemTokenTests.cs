@@ -42,10 +42,7 @@ public sealed class RedeemTokenTests(ServiceFixture service)
         (await RedeemAsync(token, TestAccount.Password)).Expect(HttpStatusCode.NoContent);
 
         Assert.Equal((HttpStatusCode.Unauthorized, "invalid_token"), (other.Status, other.Code));
-        Assert.Equal(
-            other.Body.GetProperty("detail").GetString(),
-            none.Body.GetProperty("detail").GetString()
-        );
+        Assert.Equal(other.Body.GetProperty("detail").GetString(), none.Body.GetProperty("detail").GetString());
         using var client = account.SignedIn(await account.CookieAsync());
         var me = (await client.CallAsync("GET", "/v1/auth/me")).Body;
         Assert.Equal("viewer", me.GetProperty("memberships")[0].GetProperty("role").GetString());

@@ -31,7 +31,10 @@ public sealed class SendAccountMailTests(ServiceFixture service)
         (await client.PostAsync("/v1/auth/reset", $$"""{"email":"{{account.Email}}"}""")).Expect(
             HttpStatusCode.Accepted
         );
-        Assert.Equal(0, await account.AskAsync<long>($"SELECT count(*) FROM job_history h WHERE h::text LIKE '%{reset}%'"));
+        Assert.Equal(
+            0,
+            await account.AskAsync<long>($"SELECT count(*) FROM job_history h WHERE h::text LIKE '%{reset}%'")
+        );
         (await RedeemAsync(client, reset)).Expect(HttpStatusCode.NoContent);
         await account.CookieAsync("wrong donkey solar clip");
         Assert.Equal(2, server.Messages.Count);
@@ -70,10 +73,7 @@ public sealed class SendAccountMailTests(ServiceFixture service)
 
     private static async Task<string> TokenAsync(MailServer server, int count)
     {
-        var messages = await Eventually.FitAsync(
-            () => Task.FromResult(server.Messages),
-            found => found.Count >= count
-        );
+        var messages = await Eventually.FitAsync(() => Task.FromResult(server.Messages), found => found.Count >= count);
         var data = Regex.Replace(messages[count - 1].GetProperty("data").GetString()!, "=\r\n", "").Replace("=3D", "=");
         var token = Regex.Match(data, "bhot_[0-9A-Za-z]{49}").Value;
         Assert.Contains($"https://bellhop.example.com/redeem#token={token}", data, StringComparison.Ordinal);
@@ -81,9 +81,5 @@ public sealed class SendAccountMailTests(ServiceFixture service)
     }
 
     private static Task<Answer> RedeemAsync(HttpClient client, string token) =>
-        client.CallAsync(
-            "POST",
-            "/v1/auth/redeem",
-            $$"""{"token":"{{token}}","password":"wrong donkey solar clip"}"""
-        );
+        client.CallAsync("POST", "/v1/auth/redeem", $$"""{"token":"{{token}}","password":"wrong donkey solar clip"}""");
 }

@@ -21,9 +21,7 @@ internal sealed record TestTotp(byte[] Secret, IReadOnlyList<string> RecoveryCod
         );
         return new TestTotp(
             secret,
-            [
-                .. confirmed.Body.GetProperty("recovery_codes").EnumerateArray().Select(one => one.GetString()!),
-            ]
+            [.. confirmed.Body.GetProperty("recovery_codes").EnumerateArray().Select(one => one.GetString()!)]
         );
     }
 
