@@ -17,6 +17,9 @@ internal static class Registration
         services.AddScoped<AccountAudit>();
         services.AddScoped<Credentials>();
         services.AddScoped<Sessions>();
+        services.AddScoped<OneTimeTokens>();
+        services.AddScoped<Memberships>();
+        services.AddSingleton<AccountMail>();
         return services;
     }
 }
