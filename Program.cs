@@ -1,4 +1,5 @@
 using Bellhop.Features.Accounts;
+using Bellhop.Features.Accounts.Oidc;
 using Bellhop.Features.ApiKeys;
 using Bellhop.Features.Automations;
 using Bellhop.Features.Connections;
@@ -54,6 +55,7 @@ public sealed class Program
         services
             .AddOutgoing(settings.OutgoingAllowNetworks, settings.DatabaseHosts)
             .AddAccounts()
+            .AddOidcLogin(settings)
             .AddApiKeys()
             .AddSecrets()
             .AddOutsideConnections()

@@ -20,6 +20,12 @@ public static class AccountsProblems
     );
 
     public static readonly ProblemCode TotpState = new(409, "totp_state", "The second factor is not in that state");
+    public static readonly ProblemCode ProviderFailed = new(
+        401,
+        "provider_failed",
+        "The identity provider did not sign the user in"
+    );
+    public static readonly ProblemCode NotInvited = new(403, "not_invited", "There is no account for this user");
 
     /// <summary>The same whether there is no such project or the user is no member of it.</summary>
     public static Problem NoProject { get; } =

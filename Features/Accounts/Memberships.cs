@@ -43,6 +43,22 @@ internal sealed class Memberships(Sessions sessions, KnownUsers users, AccountAu
         return true;
     }
 
+    /// <summary>Makes an account without a password, for who signs in another way; null: there is one of that address.</summary>
+    public async Task<Guid?> MakeAsync(Work work, string email, CancellationToken cancellationToken)
+    {
+        var now = clock.GetUtcNow();
+        var id = Guid.CreateVersion7(now);
+        var arguments = new
+        {
+            Id = id,
+            Email = email,
+            EmailKey = EmailAddress.KeyOf(email),
+            PasswordHash = (string?)null,
+            Now = now.UtcDateTime,
+        };
+        return await work.Connection.ExecuteAsync(Sql.Make.With(arguments, cancellationToken)) == 1 ? id : null;
+    }
+
     /// <summary>Makes the user a member of the grant's project, if it has one; who is a member already stays what he is.</summary>
     /// <remarks>But for a grant of the command line to make him owner.</remarks>
     public async Task JoinAsync(Work work, OneTimeGrant grant, Guid userId, CancellationToken cancellationToken)
@@ -80,7 +96,7 @@ internal sealed class Memberships(Sessions sessions, KnownUsers users, AccountAu
     {
         public const string Make = """
             INSERT INTO users (id, email, email_key, password_hash, created_at, updated_at, password_changed_at)
-            VALUES (@Id, @Email, @EmailKey, @PasswordHash, @Now, @Now, @Now)
+            VALUES (@Id, @Email, @EmailKey, @PasswordHash, @Now, @Now, CASE WHEN @PasswordHash::text IS NOT NULL THEN @Now END)
             ON CONFLICT (email_key) DO NOTHING
             """;
 

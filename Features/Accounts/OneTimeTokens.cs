@@ -113,8 +113,28 @@ internal sealed class OneTimeTokens(Caller caller, TimeProvider clock)
         return await connection.ExecuteAsync(Sql.Take.With(arguments, cancellationToken)) == 1;
     }
 
+    /// <summary>Takes every open invitation to an address whose owner was proven another way.</summary>
+    public async Task<IReadOnlyList<OneTimeGrant>> TakeInvitationsAsync(
+        NpgsqlConnection connection,
+        string email,
+        CancellationToken cancellationToken
+    )
+    {
+        var arguments = new { EmailKey = EmailAddress.KeyOf(email), Now = clock.GetUtcNow().UtcDateTime };
+        var taken = await connection.QueryAsync<OneTimeGrant>(Sql.TakeInvitations.With(arguments, cancellationToken));
+        return taken.AsList();
+    }
+
     private static class Sql
     {
+        // engine-wide: whoever has the address is invited to each of these projects
+        public const string TakeInvitations = """
+            UPDATE one_time_tokens
+            SET used_at = @Now
+            WHERE purpose = 'invitation' AND email_key = @EmailKey AND used_at IS NULL AND expires_at > @Now
+            RETURNING id, purpose, email, project_id, role, access::text AS access
+            """;
+
         public const string Open = """
             INSERT INTO one_time_tokens AS t (
                 id, purpose, email, email_key, project_id, role, access, created_at, created_by, expires_at

@@ -15,6 +15,7 @@ public sealed class Sessions(Settings settings, Caller caller, TimeProvider cloc
 {
     public const string Password = "password";
     public const string SecondFactor = "totp";
+    public const string Provider = "oidc";
 
     private const int SecretLength = 43; // 256 bits
     private const int MaxAgentLength = 300;

@@ -47,6 +47,9 @@ public static class PrintConfiguration
                     $"{settings.SessionAbsolute.TotalSeconds}"
                 ),
                 ["Bellhop:Sessions:IdleSeconds"] = FormattableString.Invariant($"{settings.SessionIdle.TotalSeconds}"),
+                ["Bellhop:Oidc:Authority"] = settings.Oidc?.Authority ?? "",
+                ["Bellhop:Oidc:ClientId"] = settings.Oidc?.ClientId ?? "",
+                ["Bellhop:Oidc:ClientSecret"] = settings.Oidc?.ClientSecret is null ? "" : "***",
                 ["Bellhop:Outgoing:AllowNetworks"] = string.Join(',', settings.OutgoingAllowNetworks),
                 ["Bellhop:PublicUrl"] = settings.PublicUrl ?? "",
                 ["Bellhop:RateLimits:Headers"] = settings.RateLimitHeaders ? "true" : "false",

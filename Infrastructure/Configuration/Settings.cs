@@ -46,6 +46,9 @@ public sealed record Settings
     /// <summary>The file with the keys that seal secrets; <c>keyring</c> in the state directory where nothing is said.</summary>
     public required string KeyRing { get; init; }
 
+    /// <summary>The identity provider by which users may sign in; null: none.</summary>
+    public OidcSettings? Oidc { get; init; }
+
     /// <summary>Networks outgoing requests may reach although they are private; http and any port are allowed there too.</summary>
     public required IReadOnlyList<IPNetwork> OutgoingAllowNetworks { get; init; }
 

@@ -20,6 +20,9 @@ public sealed class SettingsReader(IConfiguration configuration)
         .. RateLimit.Places.Select(place => $"RateLimits:{place}"),
         "RateLimits:Headers",
         "KeyRing",
+        "Oidc:Authority",
+        "Oidc:ClientId",
+        "Oidc:ClientSecret",
         "Outgoing:AllowNetworks",
         "Sessions:IdleSeconds",
         "Sessions:AbsoluteSeconds",
@@ -51,6 +54,7 @@ public sealed class SettingsReader(IConfiguration configuration)
             RateLimits = Limits(),
             RateLimitHeaders = Truth("RateLimits:Headers", otherwise: true),
             KeyRing = Path.GetFullPath(Text("KeyRing") ?? Path.Combine(state, "keyring")),
+            Oidc = Oidc(),
             OutgoingAllowNetworks = Networks("Outgoing:AllowNetworks"),
             SessionIdle = TimeSpan.FromSeconds(Number("Sessions:IdleSeconds", 1_800, 60, 86_400)),
             SessionAbsolute = TimeSpan.FromSeconds(Number("Sessions:AbsoluteSeconds", 43_200, 60, 2_592_000)),
@@ -232,6 +236,19 @@ public sealed class SettingsReader(IConfiguration configuration)
 
         _faults.Add($"{Settings.Section}:{key} must be true or false.");
         return otherwise;
+    }
+
+    private OidcSettings? Oidc()
+    {
+        var (authority, client) = (Url("Oidc:Authority"), Text("Oidc:ClientId"));
+        if (authority is null != client is null)
+        {
+            _faults.Add($"{Settings.Section}:Oidc needs both, Authority and ClientId.");
+        }
+
+        return authority is null || client is null
+            ? null
+            : new OidcSettings(authority, client, Text("Oidc:ClientSecret"));
     }
 
     private string[] RolesOrAll()

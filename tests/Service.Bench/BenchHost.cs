@@ -71,6 +71,7 @@ public sealed class BenchHost : IAsyncDisposable
             start.Environment[$"Bellhop__RateLimits__{scope}__Reads"] = "1000000/1"; // counted, and never reached
         }
 
+        start.Environment["Bellhop__RateLimits__Address__Auth"] = "1000000/1"; // all tries come from one address
         start.Environment["Bellhop__Outgoing__AllowNetworks__0"] = "127.0.0.0/8";
         start.Environment["ConnectionStrings__Bellhop"] = cluster.ConnectionString;
         var service = Process.Start(start)!;

@@ -64,12 +64,36 @@ public static class Load
                 $"GET {path(number, request)} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {key}\r\n\r\n"
         );
 
+    /// <summary>Posts without a key, and pauses after each answer, as a client that was told to come again does.</summary>
+    public static Task<Result> PostAsync(
+        int port,
+        string path,
+        int connections,
+        int seconds,
+        int expect,
+        TimeSpan pause,
+        Func<int, int, string> body
+    ) =>
+        RunAsync(
+            port,
+            connections,
+            seconds,
+            expect,
+            (number, request) =>
+            {
+                var text = body(number, request);
+                return $"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {Encoding.UTF8.GetByteCount(text)}\r\n\r\n{text}";
+            },
+            pause
+        );
+
     private static async Task<Result> RunAsync(
         int port,
         int connections,
         int seconds,
         int expect,
-        Func<int, int, string> request
+        Func<int, int, string> request,
+        TimeSpan pause = default
     )
     {
         var until = Stopwatch.GetTimestamp() + (seconds * Stopwatch.Frequency);
@@ -78,7 +102,7 @@ public static class Load
         var all = await Task.WhenAll(
             Enumerable
                 .Range(0, connections)
-                .Select(number => Task.Run(() => ConnectionAsync(port, number, until, expect, request)))
+                .Select(number => Task.Run(() => ConnectionAsync(port, number, until, expect, request, pause)))
         );
         var elapsed = watch.Elapsed.TotalSeconds;
         var used = (Process.GetCurrentProcess().TotalProcessorTime - cpu).TotalSeconds;
@@ -108,7 +132,8 @@ public static class Load
         int number,
         long until,
         int expect,
-        Func<int, int, string> write
+        Func<int, int, string> write,
+        TimeSpan pause
     )
     {
         using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
@@ -129,6 +154,11 @@ public static class Load
             else
             {
                 unexpected++;
+            }
+
+            if (pause > TimeSpan.Zero)
+            {
+                await Task.Delay(pause);
             }
         }
 

@@ -9,6 +9,7 @@ Dictionary<string, Func<BenchHost, Task<string>>> benchmarks = new(StringCompare
     ["delivery"] = DeliveryPath.RunAsync,
     ["idle-job"] = IdleJob.RunAsync,
     ["reads"] = Reads.RunAsync,
+    ["logins"] = Logins.RunAsync,
 };
 
 if (args is ["bare-api", var connection, var project])
