@@ -1,0 +1,14 @@
+using Bellhop.Infrastructure.Http;
+
+namespace Bellhop.Features.Accounts.Tokens;
+
+internal static class Registration
+{
+    public static IServiceCollection AddTokens(this IServiceCollection services)
+    {
+        services.AddDocumentTag("Signing in", "How people and programs prove who they are.");
+        services.AddSingleton(SigningKeys.Sealed);
+        services.AddSingleton<SigningKeys>();
+        return services;
+    }
+}
