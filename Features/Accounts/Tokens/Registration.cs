@@ -1,3 +1,4 @@
+using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Http;
 
 namespace Bellhop.Features.Accounts.Tokens;
@@ -9,6 +10,11 @@ internal static class Registration
         services.AddDocumentTag("Signing in", "How people and programs prove who they are.");
         services.AddSingleton(SigningKeys.Sealed);
         services.AddSingleton<SigningKeys>();
+        services.AddSingleton<AccessTokens>();
+        services.AddSingleton<RefreshTokens>();
+        services.AddSingleton<EndedFamilies>();
+        services.AddScoped<TokenGrants>();
+        services.AddSingleton<ICallerProof, AccessTokenProof>();
         return services;
     }
 }
