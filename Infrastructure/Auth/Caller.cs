@@ -40,6 +40,9 @@ public sealed class Caller
 
     public bool IsKnown => _identity is not null;
 
+    /// <summary>Nothing at all may be done, not even what is about the caller alone.</summary>
+    public bool IsBarred => _identity?.IsBarred == true;
+
     /// <summary>Why somebody who is known may do nothing here: no project was picked, the hours are over.</summary>
     public Problem? Refusal => _identity?.Refusal;
 
@@ -87,7 +90,13 @@ public sealed record Identity(Guid ProjectId, string Actor, FrozenSet<string> Pe
     /// <summary>The service itself, acting for a project: it may do everything a handler may do.</summary>
     public static Identity Internal(Guid projectId, string actor) => new(projectId, actor, Auth.Permissions.All);
 
-    /// <summary>Known, and allowed nothing.</summary>
+    /// <summary>Also what is about the caller alone is kept from it.</summary>
+    public bool IsBarred { get; init; }
+
+    /// <summary>Known, and no route is open: it may not have been the one who called.</summary>
+    public Identity Barred(Problem why) => Refused(why) with { IsBarred = true };
+
+    /// <summary>Known, and allowed nothing in a project.</summary>
     public Identity Refused(Problem why) => this with { Permissions = FrozenSet<string>.Empty, Refusal = why };
 }
 

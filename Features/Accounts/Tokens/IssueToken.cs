@@ -22,9 +22,14 @@ public static class IssueToken
                 .AllowAnonymous()
                 .InBucket(RateBucket.Auth)
                 .WithName(nameof(IssueToken))
-                .WithTags("Signing in")
+                .WithTags("Auth")
                 .Produces<Response>()
-                .ProducesProblems(AccountsProblems.InvalidGrant, Problems.Invalid);
+                .ProducesProblems(
+                    AccountsProblems.InvalidGrant,
+                    AccountsProblems.InvalidCredentials,
+                    AccountsProblems.TotpRequired,
+                    Problems.Invalid
+                );
 
         /// <summary>Issue an access token</summary>
         public static async Task<IResult> Post(
@@ -103,7 +108,7 @@ public static class IssueToken
             {
                 GrantType.RefreshToken => await grants.ByRefreshTokenAsync(request.RefreshToken!, cancellationToken),
                 GrantType.ApiKey => await grants.ByKeyAsync(request.ApiKey!, cancellationToken),
-                _ => AccountsProblems.NoGrant,
+                _ => await grants.ByPasswordAsync(request, cancellationToken),
             };
             if (granted.Problem is { } problem)
             {

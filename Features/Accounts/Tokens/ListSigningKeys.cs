@@ -18,7 +18,7 @@ public static class ListSigningKeys
                 .AllowAnonymous()
                 .CachedFor(CacheSeconds)
                 .WithName(nameof(ListSigningKeys))
-                .WithTags("Signing in")
+                .WithTags("Auth")
                 .Produces<Response>();
 
         /// <summary>List signing keys</summary>

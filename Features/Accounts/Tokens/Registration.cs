@@ -7,7 +7,6 @@ internal static class Registration
 {
     public static IServiceCollection AddTokens(this IServiceCollection services)
     {
-        services.AddDocumentTag("Signing in", "How people and programs prove who they are.");
         services.AddSingleton(SigningKeys.Sealed);
         services.AddSingleton<SigningKeys>();
         services.AddSingleton<AccessTokens>();
@@ -15,6 +14,12 @@ internal static class Registration
         services.AddSingleton<EndedFamilies>();
         services.AddScoped<TokenGrants>();
         services.AddSingleton<ICallerProof, AccessTokenProof>();
+        services.AddDocumentTag("Token issuers", "Others whose tokens a project takes for what they say.");
+        services.AddSingleton<TokenIssuerRules>();
+        services.AddSingleton<KnownIssuers>();
+        services.AddSingleton<IssuerKeys>();
+        services.AddSingleton<ICallerProof, IssuerTokenProof>();
+        services.AddScoped<SavedIssuers>();
         return services;
     }
 }

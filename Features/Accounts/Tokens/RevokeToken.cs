@@ -18,7 +18,7 @@ public static class RevokeToken
                 .AllowAnonymous()
                 .InBucket(RateBucket.Auth)
                 .WithName(nameof(RevokeToken))
-                .WithTags("Signing in")
+                .WithTags("Auth")
                 .Produces(StatusCodes.Status204NoContent)
                 .ProducesProblems(Problems.Invalid);
 
@@ -49,7 +49,7 @@ public static class RevokeToken
         public Validator() => RuleFor(command => command.RefreshToken).NotEmpty().MaximumLength(TokenRequest.MaxLength);
     }
 
-    internal sealed class Handler(UnitOfWork works, RefreshTokens tokens, EndedFamilies ended)
+    internal sealed class Handler(UnitOfWork works, RefreshTokens tokens, EndedFamilies ended, AccountAudit audit)
         : IRequestHandler<Command, Result<Response>>
     {
         public async Task<Result<Response>> Handle(Command command, CancellationToken cancellationToken)
@@ -59,8 +59,16 @@ public static class RevokeToken
                 return new Response(false);
             }
 
-            await using var work = await works.OpenAsync(cancellationToken);
+            await using var work = await works.BeginAsync(cancellationToken);
             var user = await tokens.RevokeAsync(work.Connection, token, cancellationToken);
+            if (
+                user is { } userId
+                && await KnownUsers.ReadAsync(work.Connection, userId, cancellationToken) is { } known
+            )
+            {
+                await audit.RecordAsync(work.Connection, userId, known.Email, "users.sign_out", cancellationToken);
+            }
+
             work.AfterCommit(ended.Forget);
             await work.CommitAsync(cancellationToken);
             return new Response(user is not null);

@@ -19,11 +19,47 @@ internal sealed class TokenGrants(
     RefreshTokens refresh,
     EndedFamilies ended,
     KnownKeys keys,
+    Credentials credentials,
+    AccountAudit audit,
     Caller caller,
-    AuditTrail audit,
     TimeProvider clock
 )
 {
+    /// <summary>Begins a family for who knows the password and, where there is one, the second factor.</summary>
+    public async Task<Result<GrantedTokens>> ByPasswordAsync(TokenRequest request, CancellationToken cancellationToken)
+    {
+        var proven = await credentials.CheckAsync(request.Email!, request.Password!, request.Totp, cancellationToken);
+        if (proven.Problem is { } problem)
+        {
+            return problem;
+        }
+
+        var user = proven.Unwrap().User;
+        await using var work = await works.BeginAsync(cancellationToken);
+        var family = await refresh.BeginAsync(
+            work.Connection,
+            user.Id,
+            user.TokenEpoch,
+            caller.Address,
+            cancellationToken
+        );
+        if (family is null)
+        {
+            return AccountsProblems.WrongCredentials;
+        }
+
+        await audit.RecordAsync(
+            work.Connection,
+            user.Id,
+            user.Email,
+            "users.sign_in",
+            cancellationToken,
+            new { TokenFamily = family.Id }
+        );
+        await work.CommitAsync(cancellationToken);
+        return await GrantAsync(family, cancellationToken);
+    }
+
     /// <summary>Goes on with a family; where the token had been spent before, ends it and puts that on record.</summary>
     public async Task<Result<GrantedTokens>> ByRefreshTokenAsync(string text, CancellationToken cancellationToken)
     {
@@ -81,14 +117,14 @@ internal sealed class TokenGrants(
     )
     {
         var user = await KnownUsers.ReadAsync(connection, userId, cancellationToken);
-        await audit.RecordAsync(
+        // whoever it was has what was the user's
+        await audit.RecordFailureAsync(
             connection,
-            [.. user!.Memberships.Select(membership => membership.ProjectId)],
-            "anonymous", // whoever it was has what was the user's
-            null,
-            ProofMethod.None,
-            new AuditRecord("tokens.reuse", $"users/{user.Email}", userId, After: new { Family = familyId }),
-            cancellationToken
+            userId,
+            user!.Email,
+            cancellationToken,
+            "tokens.reuse",
+            new { Family = familyId }
         );
     }
 }

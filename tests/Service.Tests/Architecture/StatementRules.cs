@@ -15,6 +15,7 @@ public sealed partial class StatementRules(ServiceFixture service)
     /// <summary>Statements that touch project-owned tables across projects, each with its reason.</summary>
     private static readonly Dictionary<string, string> EngineWide = new(StringComparer.Ordinal)
     {
+        ["AccountAudit.Insert"] = "what happens to an account is told in each of its projects",
         ["ConnectionSecret.TakeSealed"] = "rotation seals every project's secrets anew",
         ["EndpointSecret.TakeSealed"] = "rotation seals every project's secrets anew",
         ["ExpireDeliveries.Expire"] = "a duty: eight days are eight days in every project",
@@ -23,6 +24,7 @@ public sealed partial class StatementRules(ServiceFixture service)
         ["FirstKey.Insert"] = "run at start, before anyone calls, on the project default",
         ["ForgetIdempotencyKeys.Forget"] = "a duty: a day is a day in every project",
         ["JobClaims.Claim"] = "one claim serves the queues of all projects",
+        ["KnownIssuers.Find"] = "a token is shown before its project is known",
         ["KnownKeys.Find"] = "a key is looked up before its project is known",
         ["KnownUsers.Find"] = "a user is in several projects, and picks one",
         ["MeasureEndpoints.Count"] = "a gauge over all projects",
@@ -30,6 +32,7 @@ public sealed partial class StatementRules(ServiceFixture service)
         ["KeptAnswers.TakeSealed"] = "rotation seals every project's answers anew",
         ["NamedSecrets.TakeSealed"] = "rotation seals every project's secrets anew",
         ["Projects.Create"] = "makes the project",
+        ["SessionProof.Find"] = "a user is in several projects, and picks one",
         ["SourceCache.Find"] = "a token is looked up before its project is known",
         ["SourceCache.TakeSealed"] = "rotation seals every project's secrets anew",
         ["UnroutedEvents.Take"] = "the duty routes what any project left unrouted",

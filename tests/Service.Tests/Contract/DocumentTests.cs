@@ -1,6 +1,7 @@
 using System.Net.Http.Headers;
 using System.Reflection;
 using System.Text.Json.Nodes;
+using Bellhop.Features.Accounts.Tokens;
 using Bellhop.Infrastructure.Http;
 using Bellhop.Tests.Support;
 using Microsoft.AspNetCore.Routing;
@@ -167,7 +168,9 @@ public sealed class DocumentTests(ServiceFixture service)
         foreach (var (operation, body) in makers)
         {
             var project = await service.NewProjectAsync();
-            using var content = new StringContent(body.Value!["example"]!.ToJsonString());
+            // the key of the example is nobody's
+            var example = body.Value!["example"]!.ToJsonString();
+            using var content = new StringContent(example.Replace(TokenRequest.Example.ApiKey!, project.Key));
             content.Headers.ContentType = new MediaTypeHeaderValue(body.Key);
             using var answer = await project.Http.PostAsync(operation.Path, content, Token);
 
