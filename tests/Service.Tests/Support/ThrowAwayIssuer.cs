@@ -32,7 +32,7 @@ internal sealed class ThrowAwayIssuer : IAsyncDisposable
 
     public long Now { get; } = DateTimeOffset.UtcNow.ToUnixTimeSeconds();
 
-    public JsonObject Header =>
+    public JsonObject Header { get; } =
         new()
         {
             ["alg"] = "RS256",

@@ -24,13 +24,12 @@ public sealed class CreateTokenIssuerTests(ServiceFixture service)
 
     [Theory]
     [InlineData("""{"name":"ci","audience":"a","role":"viewer"}""", "/issuer")]
-    [InlineData("""{"name":"ci","issuer":"http://issuer.example.com","audience":"a","role":"viewer"}""", "/issuer")]
     [InlineData("""{"name":"ci","issuer":"https://10.0.0.1","audience":"a","role":"viewer"}""", "/issuer")]
     [InlineData("""{"name":"ci","issuer":"https://i.example.com?a=b","audience":"a","role":"viewer"}""", "/issuer")]
     [InlineData("""{"name":"ci","issuer":"bellhop","audience":"a","role":"viewer"}""", "/issuer")]
     [InlineData("""{"name":"ci","issuer":"https://i.example.com","role":"viewer"}""", "/audience")]
     [InlineData(
-        """{"name":"ci","issuer":"https://i.example.com","audience":"a","jwks_url":"https://127.0.0.2.nip.io:22/","role":"viewer"}""",
+        """{"name":"ci","issuer":"https://i.example.com","audience":"a","jwks_url":"https://10.0.0.1/keys","role":"viewer"}""",
         "/jwks_url"
     )]
     [InlineData("""{"name":"ci","issuer":"https://i.example.com","audience":"a","role":"king"}""", "/role")]
