@@ -58,6 +58,15 @@ public sealed class Caller
     /// <summary>Whether the conditions leave it this: only then does it see it.</summary>
     public bool Reaches(Traced traced) => Known.Access.Reaches(traced, Id);
 
+    /// <summary>The queues whose jobs it sees, as a parameter of statements; null: all.</summary>
+    public string[]? ReachQueues => Known.Access.Queues;
+
+    /// <summary>The tags of which what it sees has one; null: all.</summary>
+    public string[]? ReachTags => Known.Access.Tags;
+
+    /// <summary>The owner of what it sees; null: whoever it is.</summary>
+    public Guid? ReachOwner => Known.Access.Owner is null ? null : Id ?? Guid.Empty;
+
     public void Become(Identity identity) =>
         _identity =
             _identity is null || _identity == identity
