@@ -57,6 +57,7 @@ CREATE TABLE token_families (
     id uuid NOT NULL,
     token_epoch integer NOT NULL, -- the user's when it began; with another one it goes on no more
     address inet,
+    user_agent text,
     created_at timestamptz NOT NULL,
     expires_at timestamptz NOT NULL,
     ended_at timestamptz,

@@ -34,16 +34,20 @@ public static class IssueToken
         /// <summary>Issue an access token</summary>
         public static async Task<IResult> Post(
             Body<TokenRequest> body,
+            HttpContext http,
             IMediator mediator,
             CancellationToken cancellationToken
         )
         {
-            var result = await mediator.Send(new Command(body.Value), cancellationToken);
+            var result = await mediator.Send(
+                new Command(body.Value, http.Request.Headers.UserAgent),
+                cancellationToken
+            );
             return result.ToHttp(issued => TypedResults.Json(issued, JsonRules.Options));
         }
     }
 
-    public sealed record Command(TokenRequest Request) : IRequest<Result<Response>>
+    public sealed record Command(TokenRequest Request, string? Agent) : IRequest<Result<Response>>
     {
         public override string ToString() => $"{Request}";
     }
@@ -108,7 +112,7 @@ public static class IssueToken
             {
                 GrantType.RefreshToken => await grants.ByRefreshTokenAsync(request.RefreshToken!, cancellationToken),
                 GrantType.ApiKey => await grants.ByKeyAsync(request.ApiKey!, cancellationToken),
-                _ => await grants.ByPasswordAsync(request, cancellationToken),
+                _ => await grants.ByPasswordAsync(request, command.Agent, cancellationToken),
             };
             if (granted.Problem is { } problem)
             {

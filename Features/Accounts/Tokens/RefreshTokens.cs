@@ -29,6 +29,8 @@ internal sealed class RefreshTokens(KeyRing ring, Settings settings, TimeProvide
     public const string Reused = "reused";
     public const string Revoked = "revoked";
 
+    private const int MaxAgentLength = 300;
+
     // the active one first
     private readonly byte[][] _keys = [.. ring.Keys.Select(key => key.Derive("refresh tokens"))];
 
@@ -38,6 +40,7 @@ internal sealed class RefreshTokens(KeyRing ring, Settings settings, TimeProvide
         Guid userId,
         int epoch,
         IPAddress? address,
+        string? agent,
         CancellationToken cancellationToken
     )
     {
@@ -51,6 +54,7 @@ internal sealed class RefreshTokens(KeyRing ring, Settings settings, TimeProvide
                 new("Id", Guid.CreateVersion7(now)),
                 new("Address", NpgsqlDbType.Inet) { Value = (object?)Plain(address) ?? DBNull.Value },
                 new("Epoch", epoch),
+                new("Agent", NpgsqlDbType.Text) { Value = (object?)Cut(agent) ?? DBNull.Value },
                 new("Sha256", token.Sha256),
                 new("Now", now.UtcDateTime),
                 new("ExpiresAt", now.UtcDateTime.AddDays(settings.TokenRefreshDays)),
@@ -122,6 +126,8 @@ internal sealed class RefreshTokens(KeyRing ring, Settings settings, TimeProvide
         CancellationToken cancellationToken
     ) => connection.QuerySingleOrDefaultAsync<FamilyRow?>(sql.With(arguments, cancellationToken));
 
+    private static string? Cut(string? agent) => agent?.Length > MaxAgentLength ? agent[..MaxAgentLength] : agent;
+
     private static IPAddress? Plain(IPAddress? address) =>
         address is { IsIPv4MappedToIPv6: true } ? address.MapToIPv4() : address;
 
@@ -147,8 +153,8 @@ internal sealed class RefreshTokens(KeyRing ring, Settings settings, TimeProvide
     {
         public const string Begin = """
             WITH family AS (
-                INSERT INTO token_families (user_id, id, token_epoch, address, created_at, expires_at)
-                SELECT id, @Id::uuid, token_epoch, @Address::inet, @Now::timestamptz, @ExpiresAt::timestamptz
+                INSERT INTO token_families (user_id, id, token_epoch, address, user_agent, created_at, expires_at)
+                SELECT id, @Id::uuid, token_epoch, @Address::inet, @Agent::text, @Now::timestamptz, @ExpiresAt::timestamptz
                 FROM users
                 WHERE id = @UserId AND disabled_at IS NULL AND token_epoch = @Epoch
                 RETURNING user_id, id, token_epoch, expires_at

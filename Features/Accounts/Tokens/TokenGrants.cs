@@ -26,7 +26,11 @@ internal sealed class TokenGrants(
 )
 {
     /// <summary>Begins a family for who knows the password and, where there is one, the second factor.</summary>
-    public async Task<Result<GrantedTokens>> ByPasswordAsync(TokenRequest request, CancellationToken cancellationToken)
+    public async Task<Result<GrantedTokens>> ByPasswordAsync(
+        TokenRequest request,
+        string? agent,
+        CancellationToken cancellationToken
+    )
     {
         var proven = await credentials.CheckAsync(request.Email!, request.Password!, request.Totp, cancellationToken);
         if (proven.Problem is { } problem)
@@ -41,6 +45,7 @@ internal sealed class TokenGrants(
             user.Id,
             user.TokenEpoch,
             caller.Address,
+            agent,
             cancellationToken
         );
         if (family is null)

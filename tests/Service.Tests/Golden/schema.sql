@@ -622,6 +622,7 @@ CREATE TABLE bellhop.token_families (
     id uuid NOT NULL,
     token_epoch integer NOT NULL,
     address inet,
+    user_agent text,
     created_at timestamp with time zone NOT NULL,
     expires_at timestamp with time zone NOT NULL,
     ended_at timestamp with time zone,

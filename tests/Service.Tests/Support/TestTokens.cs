@@ -19,7 +19,7 @@ internal sealed record TestTokens(string Access, string Refresh)
         await using var connection = await services.GetRequiredService<NpgsqlDataSource>().OpenConnectionAsync(Token);
         var family = await services
             .GetRequiredService<RefreshTokens>()
-            .BeginAsync(connection, userId, epoch, IPAddress.Loopback, Token);
+            .BeginAsync(connection, userId, epoch, IPAddress.Loopback, "tests", Token);
         var access = await services
             .GetRequiredService<AccessTokens>()
             .OfUserAsync(userId, family!.Id, family.Epoch, family.ExpiresAt, Token);
