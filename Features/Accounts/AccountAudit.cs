@@ -12,14 +12,16 @@ namespace Bellhop.Features.Accounts;
 /// <remarks>Of a user without projects it is recorded under the project of all zeros.</remarks>
 public sealed class AccountAudit(Caller caller, TimeProvider clock)
 {
-    /// <summary>The user did it himself, proven by what he sent or by his session.</summary>
+    /// <summary>The user did it himself.</summary>
+    /// <param name="method">How he was proven, where he is not who calls.</param>
     public Task RecordAsync(
         NpgsqlConnection connection,
         Guid userId,
         string email,
         string action,
         CancellationToken cancellationToken,
-        object? after = null
+        object? after = null,
+        string method = ProofMethod.Password
     )
     {
         var isOwn = caller.IsKnown && caller.UserId == userId;
@@ -30,7 +32,7 @@ public sealed class AccountAudit(Caller caller, TimeProvider clock)
             action,
             $"user:{email}",
             userId,
-            isOwn ? caller.Method : ProofMethod.Session,
+            isOwn ? caller.Method : method,
             after,
             cancellationToken
         );

@@ -53,7 +53,7 @@ public static class GetMe
         [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Guid? KeyId,
         Guid? ProjectId,
         [property: MaxLength(63)] string? Role,
-        [property: MaxLength(200)] IReadOnlyList<string> Permissions,
+        [property: MaxLength(200), Each(63)] IReadOnlyList<string> Permissions,
         [property: MaxLength(10_000)] IReadOnlyList<OwnMembership> Memberships,
         [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull), MaxLength(63)] string? CsrfToken
     ) : IExampled<Response>

@@ -19,6 +19,9 @@ internal static class Registration
         services.AddScoped<Credentials>();
         services.AddScoped<Sessions>();
         services.AddTokens();
+        services.AddScoped<OneTimeTokens>();
+        services.AddScoped<Memberships>();
+        services.AddSingleton<AccountMail>();
         return services;
     }
 }

@@ -119,6 +119,10 @@ public static class ProofMethod
     public const string Cli = "cli";
     public const string Service = "service";
 
+    /// <summary>At the moment of signing in.</summary>
+    public const string Password = "password";
+    public const string OneTimeToken = "one_time_token";
+
     /// <summary>Nobody was: the attempt itself is what is recorded.</summary>
     public const string None = "none";
 }

@@ -9,6 +9,8 @@ public sealed class DependencyRules
     private static readonly string[] AllowedEdges =
     [
         "Accounts -> ApiKeys",
+        "Accounts -> Connections",
+        "Accounts -> Jobs",
         "Automations -> Connections",
         "Automations -> Events",
         "Automations -> Jobs",

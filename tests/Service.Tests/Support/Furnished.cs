@@ -59,6 +59,7 @@ public sealed class Furnished
             """{"name":"furnish","on":{"type":["furnish"]},"steps":[{"id":"a","uses":"set","with":{"x":1}}]}"""
         );
         (await key.PostAsync("/v1/events", """{"type":"furnish","source":"tests"}""")).Expect(HttpStatusCode.Accepted);
+        await MakeAsync(key, "/v1/users/invite", """{"email":"furnish@example.com","role":"viewer"}""");
         await MakeAsync(key, "/v1/jobs", """{"queue":"default","kind":"noop","args":{}}""");
         foreach (var list in lists.Distinct())
         {

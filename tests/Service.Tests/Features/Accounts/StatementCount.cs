@@ -17,11 +17,13 @@ internal sealed class StatementCount : IDisposable
             Sample = (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllDataAndRecorded,
             ActivityStopped = span =>
             {
-                if (span.Source.Name == "Npgsql")
+                var text = $"{span.GetTagItem("db.query.text") ?? span.GetTagItem("db.statement")}";
+                // of a connection that is opened there is no text
+                if (span.Source.Name == "Npgsql" && text.Length > 0)
                 {
                     _said
                         .GetOrAdd(span.TraceId, _ => new ConcurrentQueue<string>())
-                        .Enqueue($"{span.GetTagItem("db.query.text") ?? span.GetTagItem("db.statement")}");
+                        .Enqueue(text);
                 }
             },
         };
