@@ -10,8 +10,8 @@ namespace Bellhop.Infrastructure.Auth;
 /// <param name="TimeZone">A name of the IANA database, such as <c>Europe/Berlin</c>.</param>
 /// <param name="Days"><c>mon</c> to <c>sun</c>, each the day the hours begin on; null: every day.</param>
 public sealed record Hours(
-    [property: RegularExpression(Hours.TimeForm)] string From,
-    [property: RegularExpression(Hours.TimeForm)] string Until,
+    [property: RegularExpression(Hours.TimeForm), MaxLength(5)] string From,
+    [property: RegularExpression(Hours.TimeForm), MaxLength(5)] string Until,
     [property: MaxLength(63)] string TimeZone,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string[]? Days = null
 )

@@ -148,7 +148,9 @@ public sealed class CanaryTests(ServiceFixture service)
         using var signedIn = await browser.PostAsync("/v1/auth/login", right, Token);
         var cookie = signedIn.Headers.GetValues("Set-Cookie").Single().Split(';')[0];
         _canaries["a session"] = cookie.Split('=')[1];
-        foreach (var (method, path) in new[] { ("GET", "/v1/auth/me"), ("GET", "/v1/jobs"), ("POST", "/v1/auth/logout") })
+        foreach (
+            var (method, path) in new[] { ("GET", "/v1/auth/me"), ("GET", "/v1/jobs"), ("POST", "/v1/auth/logout") }
+        )
         {
             using var request = new HttpRequestMessage(new HttpMethod(method), path);
             request.Headers.TryAddWithoutValidation("Cookie", cookie);

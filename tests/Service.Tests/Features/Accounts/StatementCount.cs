@@ -21,9 +21,7 @@ internal sealed class StatementCount : IDisposable
                 // of a connection that is opened there is no text
                 if (span.Source.Name == "Npgsql" && text.Length > 0)
                 {
-                    _said
-                        .GetOrAdd(span.TraceId, _ => new ConcurrentQueue<string>())
-                        .Enqueue(text);
+                    _said.GetOrAdd(span.TraceId, _ => new ConcurrentQueue<string>()).Enqueue(text);
                 }
             },
         };

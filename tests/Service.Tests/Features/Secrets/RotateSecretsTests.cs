@@ -86,6 +86,7 @@ public sealed class RotateSecretsTests(ServiceFixture service) : IDisposable
                 "secrets.value=1",
                 "signing_keys.private_key=0",
                 "sources.secrets=1",
+                "users.totp_secret=0",
                 "webhook_endpoints.secrets=1",
             ],
             Resealed(report)
