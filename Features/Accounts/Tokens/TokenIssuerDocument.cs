@@ -54,12 +54,13 @@ public sealed record TokenIssuerView(
     [property: MaxLength(AddressPolicy.MaxUrlLength)] string? JwksUrl,
     [property: MaxLength(TokenIssuerRules.MaxLength)] string? Subject,
     [property: MaxLength(63)] string Role,
-    [property: MaxLength(AccessRules.MaxScopes)] IReadOnlyList<string>? Scopes,
-    [property: MaxLength(AccessRules.MaxQueues)] IReadOnlyList<string>? Queues,
-    [property: MaxLength(AccessRules.MaxTags)] IReadOnlyList<string>? Tags,
+    [property: MaxLength(AccessRules.MaxScopes), Each(63)] IReadOnlyList<string>? Scopes,
+    [property: MaxLength(AccessRules.MaxQueues), Each(100)] IReadOnlyList<string>? Queues,
+    [property: MaxLength(AccessRules.MaxTags), Each(63)] IReadOnlyList<string>? Tags,
     [property: MaxLength(63)] string? Owner,
     Hours? Hours,
-    [property: MaxLength(AccessRules.MaxNetworks)] IReadOnlyList<string>? AllowNetworks,
+    [property: MaxLength(AccessRules.MaxNetworks), Each(AccessRules.MaxNetworkLength)]
+        IReadOnlyList<string>? AllowNetworks,
     [property: Range(1, int.MaxValue)] int Revision,
     DateTime CreatedAt,
     DateTime UpdatedAt
