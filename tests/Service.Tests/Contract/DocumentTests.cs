@@ -183,7 +183,8 @@ public sealed class DocumentTests(ServiceFixture service)
             var example = body.Value!["example"]!.ToJsonString();
             using var content = new StringContent(example.Replace(TokenRequest.Example.ApiKey!, project.Key));
             content.Headers.ContentType = new MediaTypeHeaderValue(body.Key);
-            var caller = operation.Path.StartsWith("/v1/auth/", StringComparison.Ordinal) ? user : project.Http;
+            var isOfUser = operation.IsForUsers || operation.Path.StartsWith("/v1/auth/", StringComparison.Ordinal);
+            var caller = isOfUser ? user : project.Http;
             using var answer = await caller.PostAsync(operation.Path, content, Token);
 
             Assert.True(
