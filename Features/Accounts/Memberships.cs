@@ -26,6 +26,7 @@ internal sealed class Memberships(Sessions sessions, KnownUsers users, AccountAu
             EmailKey = EmailAddress.KeyOf(grant.Email),
             PasswordHash = passwordHash,
             Now = now.UtcDateTime,
+            ChangedAt = (DateTime?)now.UtcDateTime,
         };
         var sql = userId is null ? Sql.Make : Sql.SetPassword;
         if (await work.Connection.ExecuteAsync(sql.With(arguments, cancellationToken)) == 0)
@@ -55,6 +56,7 @@ internal sealed class Memberships(Sessions sessions, KnownUsers users, AccountAu
             EmailKey = EmailAddress.KeyOf(email),
             PasswordHash = (string?)null,
             Now = now.UtcDateTime,
+            ChangedAt = (DateTime?)null,
         };
         return await work.Connection.ExecuteAsync(Sql.Make.With(arguments, cancellationToken)) == 1 ? id : null;
     }
@@ -96,7 +98,7 @@ internal sealed class Memberships(Sessions sessions, KnownUsers users, AccountAu
     {
         public const string Make = """
             INSERT INTO users (id, email, email_key, password_hash, created_at, updated_at, password_changed_at)
-            VALUES (@Id, @Email, @EmailKey, @PasswordHash, @Now, @Now, CASE WHEN @PasswordHash::text IS NOT NULL THEN @Now END)
+            VALUES (@Id, @Email, @EmailKey, @PasswordHash, @Now, @Now, @ChangedAt)
             ON CONFLICT (email_key) DO NOTHING
             """;
 

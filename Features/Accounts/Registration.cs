@@ -1,3 +1,4 @@
+using Bellhop.Features.Accounts.Oidc;
 using Bellhop.Features.Accounts.Tokens;
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Http;
@@ -21,6 +22,7 @@ internal static class Registration
         services.AddTokens();
         services.AddScoped<OneTimeTokens>();
         services.AddScoped<Memberships>();
+        services.AddScoped<LinkedUsers>();
         services.AddSingleton<AccountMail>();
         return services;
     }

@@ -18,6 +18,9 @@ public sealed class ApiKey
     private const int IdLength = 26;
     private const int SecretLength = 43;
 
+    /// <summary>One that nobody has, for the document.</summary>
+    internal const string Example = "bh_01k35a4gfr4b8ymqerhf1p9qxw_2kTg9sXb4QmVfR7nLwYc0HpZ3dJ8aUeKoC6iN1tB5yM00Zz11";
+
     private ApiKey(Guid rowId, string id, string text) => (RowId, Id, Text) = (rowId, id, text);
 
     /// <summary>The id as the API shows it.</summary>

@@ -12,8 +12,10 @@ namespace Bellhop.Features.ApiKeys;
 /// A key that is revoked or changed loses its rights within 5 s in every process. Ids that nobody has are remembered as well,
 /// for as long; the memory is bounded.
 /// </remarks>
-public sealed partial class KnownKeys(NpgsqlDataSource database, TimeProvider clock, ILogger<KnownKeys> logger)
+public sealed partial class KnownKeys : IDisposable
 {
+    private const string Topic = "api-keys:";
+
     private const int Capacity = 10_000;
     private static readonly TimeSpan Freshness = TimeSpan.FromSeconds(4);
     private static readonly TimeSpan UseInterval = TimeSpan.FromMinutes(1);
@@ -24,14 +26,40 @@ public sealed partial class KnownKeys(NpgsqlDataSource database, TimeProvider cl
     // when the use of a key was last written by this process
     private readonly ConcurrentDictionary<string, long> _uses = new(StringComparer.Ordinal);
 
+    private readonly NpgsqlDataSource _database;
+    private readonly Notifications _notifications;
+    private readonly TimeProvider _clock;
+    private readonly ILogger<KnownKeys> _logger;
+    private readonly IDisposable _changes;
+
+    public KnownKeys(
+        NpgsqlDataSource database,
+        Notifications notifications,
+        TimeProvider clock,
+        ILogger<KnownKeys> logger
+    )
+    {
+        (_database, _notifications, _clock, _logger) = (database, notifications, clock, logger);
+        _changes = notifications.Subscribe(Topic, Drop);
+    }
+
     /// <summary>The key's identity, or null where it is unknown, wrong, revoked or expired.</summary>
     public async ValueTask<Identity?> FindAsync(ApiKey key, CancellationToken cancellationToken)
     {
+        var begun = _clock.GetTimestamp();
         var entry = Current(key.Id);
         try
         {
             var known = await entry.Loading.WaitAsync(cancellationToken);
-            return known is not null && known.Takes(key, clock.GetUtcNow()) ? known.Identity : null;
+            if (known is not null && !known.Takes(key, _clock.GetUtcNow()) && entry.Since < begun)
+            {
+                // it may have been rotated since it was looked up
+                _entries.TryRemove(KeyValuePair.Create(key.Id, entry));
+                entry = Current(key.Id);
+                known = await entry.Loading.WaitAsync(cancellationToken);
+            }
+
+            return known is not null && known.Takes(key, _clock.GetUtcNow()) ? known.Identity : null;
         }
         catch when (entry.Loading.IsFaulted)
         {
@@ -48,7 +76,7 @@ public sealed partial class KnownKeys(NpgsqlDataSource database, TimeProvider cl
         try
         {
             var known = await entry.Loading.WaitAsync(cancellationToken);
-            return known is not null && known.Bears(mark, clock.GetUtcNow()) ? known.Identity : null;
+            return known is not null && known.Bears(mark, _clock.GetUtcNow()) ? known.Identity : null;
         }
         catch when (entry.Loading.IsFaulted)
         {
@@ -57,19 +85,28 @@ public sealed partial class KnownKeys(NpgsqlDataSource database, TimeProvider cl
         }
     }
 
+    /// <summary>To be called when a change of the key is committed; other processes are told.</summary>
+    public void Forget(string keyId)
+    {
+        _entries.TryRemove(keyId, out _);
+        _notifications.Send(Topic + keyId);
+    }
+
+    public void Dispose() => _changes.Dispose();
+
     /// <summary>Whether this very key was valid when it was last looked up, however long ago; asks nobody.</summary>
     public bool Remembers(ApiKey key) =>
         _entries.TryGetValue(key.Id, out var entry)
         && entry.Lookup.IsValueCreated
         && entry.Loading is { IsCompletedSuccessfully: true, Result: { } known }
-        && known.Takes(key, clock.GetUtcNow());
+        && known.Takes(key, _clock.GetUtcNow());
 
     /// <summary>True for one caller a minute, who then calls <see cref="RecordUseAsync"/> when its answer is out.</summary>
     public bool ClaimUse(ApiKey key)
     {
-        var now = clock.GetTimestamp();
+        var now = _clock.GetTimestamp();
         return _uses.TryGetValue(key.Id, out var last)
-            ? clock.GetElapsedTime(last, now) >= UseInterval && _uses.TryUpdate(key.Id, now, last)
+            ? _clock.GetElapsedTime(last, now) >= UseInterval && _uses.TryUpdate(key.Id, now, last)
             : _uses.TryAdd(key.Id, now);
     }
 
@@ -78,21 +115,34 @@ public sealed partial class KnownKeys(NpgsqlDataSource database, TimeProvider cl
     {
         try
         {
-            await using var connection = await database.OpenConnectionAsync();
+            await using var connection = await _database.OpenConnectionAsync();
             await connection.ExecuteAsync(
                 Sql.RecordUse.With(new { ProjectId = projectId, Id = key.RowId }, CancellationToken.None)
             );
         }
         catch (Exception exception) when (ExpectedErrors.IsOutage(exception))
         {
-            UseNotRecorded(logger, exception.Message);
+            UseNotRecorded(_logger, exception.Message);
+        }
+    }
+
+    // after a gap any topic may have been missed
+    private void Drop(string topic)
+    {
+        if (topic.Length == Topic.Length)
+        {
+            _entries.Clear();
+        }
+        else
+        {
+            _entries.TryRemove(topic[Topic.Length..], out _);
         }
     }
 
     private Entry Current(string keyId)
     {
-        var now = clock.GetTimestamp();
-        if (_entries.TryGetValue(keyId, out var entry) && clock.GetElapsedTime(entry.Since, now) < Freshness)
+        var now = _clock.GetTimestamp();
+        if (_entries.TryGetValue(keyId, out var entry) && _clock.GetElapsedTime(entry.Since, now) < Freshness)
         {
             return entry;
         }
@@ -115,7 +165,7 @@ public sealed partial class KnownKeys(NpgsqlDataSource database, TimeProvider cl
     // shared by all who wait for it, so it ends with nobody's token
     private async Task<Known?> LoadAsync(string keyId)
     {
-        await using var connection = await database.OpenConnectionAsync(CancellationToken.None);
+        await using var connection = await _database.OpenConnectionAsync(CancellationToken.None);
         var row = await connection.QuerySingleOrDefaultAsync<Row>(
             Sql.Find.With(new { KeyId = keyId }, CancellationToken.None)
         );

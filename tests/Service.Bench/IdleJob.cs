@@ -86,7 +86,7 @@ public static class IdleJob
         caller.Become(Infrastructure.Auth.Identity.Internal(project, "bench"));
         var made = await scope
             .ServiceProvider.GetRequiredService<IMediator>()
-            .Send(new Features.ApiKeys.CreateApiKey.Command("bench", "owner", null, 1));
+            .Send(new Features.ApiKeys.CreateApiKey.Command(new Features.ApiKeys.KeyDocument("bench", "owner")));
         using var client = new HttpClient { BaseAddress = app.Services.GetRequiredService<Listeners>().Api };
         client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", made.Unwrap().Key);
         var latencies = new List<double>();

@@ -3,7 +3,6 @@ using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Http;
 using Bellhop.Infrastructure.Http.RateLimits;
 using Carter;
-using Dapper;
 using MediatR;
 using Microsoft.AspNetCore.Authentication;
 
@@ -116,14 +115,8 @@ public static class SignInByProvider
         public override string ToString() => "a session";
     }
 
-    internal sealed class Handler(
-        UnitOfWork works,
-        OneTimeTokens tokens,
-        Memberships memberships,
-        Sessions sessions,
-        AccountAudit audit,
-        TimeProvider clock
-    ) : IRequestHandler<Command, Result<Response>>
+    internal sealed class Handler(UnitOfWork works, LinkedUsers users, Sessions sessions, AccountAudit audit)
+        : IRequestHandler<Command, Result<Response>>
     {
         private static readonly Problem Unknown = AccountsProblems.NotInvited.Because(
             "Nobody here is known by this, or by an e-mail address that the provider has verified. Ask for an invitation."
@@ -132,10 +125,13 @@ public static class SignInByProvider
         public async Task<Result<Response>> Handle(Command command, CancellationToken cancellationToken)
         {
             await using var work = await works.BeginAsync(cancellationToken);
-            var userId =
-                await work.Connection.QuerySingleOrDefaultAsync<Guid?>(
-                    Sql.FindLinked.With(new { command.Issuer, command.Subject }, cancellationToken)
-                ) ?? await LinkAsync(work, command, cancellationToken);
+            var userId = await users.FindAsync(
+                work,
+                command.Issuer,
+                command.Subject,
+                command.IsEmailVerified ? command.Email : null,
+                cancellationToken
+            );
             var user = userId is { } id ? await KnownUsers.ReadAsync(work.Connection, id, cancellationToken) : null;
             if (user is null || user.IsDisabled)
             {
@@ -159,57 +155,5 @@ public static class SignInByProvider
             await work.CommitAsync(cancellationToken);
             return new Response(session);
         }
-
-        // only an address that the provider has verified says anything
-        private async Task<Guid?> LinkAsync(Work work, Command command, CancellationToken cancellationToken)
-        {
-            if (
-                command.Subject.Length == 0
-                || !command.IsEmailVerified
-                || command.Email is not { Length: > 0 and <= EmailAddress.MaxLength } email
-            )
-            {
-                return null;
-            }
-
-            var invitations = await tokens.TakeInvitationsAsync(work.Connection, email, cancellationToken);
-            var known = await work.Connection.QuerySingleOrDefaultAsync<Guid?>(
-                Sql.FindByEmail.With(new { EmailKey = EmailAddress.KeyOf(email) }, cancellationToken)
-            );
-            var userId =
-                known ?? (invitations.Count == 0 ? null : await memberships.MakeAsync(work, email, cancellationToken));
-            if (userId is not { } id)
-            {
-                return null;
-            }
-
-            foreach (var invitation in invitations)
-            {
-                await memberships.JoinAsync(work, invitation, id, cancellationToken);
-            }
-
-            var arguments = new
-            {
-                command.Issuer,
-                command.Subject,
-                UserId = id,
-                Now = clock.GetUtcNow().UtcDateTime,
-            };
-            await work.Connection.ExecuteAsync(Sql.Link.With(arguments, cancellationToken));
-            return id;
-        }
-    }
-
-    private static class Sql
-    {
-        public const string FindLinked =
-            "SELECT user_id FROM user_identities WHERE issuer = @Issuer AND subject = @Subject";
-
-        public const string FindByEmail = "SELECT id FROM users WHERE email_key = @EmailKey";
-
-        public const string Link = """
-            INSERT INTO user_identities (issuer, subject, user_id, created_at) VALUES (@Issuer, @Subject, @UserId, @Now)
-            ON CONFLICT (issuer, subject) DO NOTHING
-            """;
     }
 }

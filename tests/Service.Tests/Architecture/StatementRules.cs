@@ -36,6 +36,7 @@ public sealed partial class StatementRules(ServiceFixture service)
         ["OneTimeTokens.Find"] = "a token is looked up before its project is known",
         ["OneTimeTokens.Mint"] = "by id, and then by its hash, of whatever project",
         ["OneTimeTokens.Take"] = "by id, and then by its hash, of whatever project",
+        ["OneTimeTokens.TakeInvitations"] = "who has an address is invited to each of these projects",
         ["Projects.Create"] = "makes the project",
         ["SendAccountMail.Find"] = "the job is in the project of the connection, the token in another one",
         ["SessionProof.Find"] = "a user is in several projects, and picks one",

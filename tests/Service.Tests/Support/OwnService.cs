@@ -75,7 +75,7 @@ public sealed class OwnService : IAsyncDisposable
     /// <summary>A new key of the first project.</summary>
     public async Task<string> NewKeyAsync(string role = Roles.Owner)
     {
-        var command = new CreateApiKey.Command($"{role}-{Guid.NewGuid():N}", role, null, 1);
+        var command = new CreateApiKey.Command(new KeyDocument($"{role}-{Guid.NewGuid():N}", role));
         return (await SendAsync(ProjectId, command)).Unwrap().Key;
     }
 

@@ -140,10 +140,7 @@ public sealed class TestProject(ServiceFixture service, Guid id, string name)
     public async Task UseKeyAsync(string role, params string[] scopes)
     {
         var command = new CreateApiKey.Command(
-            $"{role}-{Guid.NewGuid():N}",
-            role,
-            scopes.Length == 0 ? null : scopes,
-            1
+            new KeyDocument($"{role}-{Guid.NewGuid():N}", role, Scopes: scopes.Length == 0 ? null : scopes)
         );
         Key = (await SendAsync(command)).Unwrap().Key;
         Http = service.NewClient(Key);

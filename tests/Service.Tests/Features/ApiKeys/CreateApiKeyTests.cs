@@ -1,5 +1,6 @@
+using System.Net;
 using System.Text.Json;
-using Bellhop.Features.ApiKeys;
+using Bellhop.Infrastructure.Auth;
 using Bellhop.Tests.Support;
 using Xunit;
 
@@ -8,43 +9,148 @@ namespace Bellhop.Tests.Features.ApiKeys;
 public sealed class CreateApiKeyTests(ServiceFixture service)
 {
     [Fact]
-    public async Task A_key_is_shown_once_and_expires_as_asked()
+    public async Task A_key_is_shown_once_works_and_expires_in_a_year()
     {
         var project = await service.NewProjectAsync();
 
-        var made = (await project.SendAsync(new CreateApiKey.Command("tour", "viewer", ["events:read"], 30))).Unwrap();
+        var made = await project.Http.PostAsync(
+            "/v1/api-keys",
+            """{"name":"tour","role":"viewer","scopes":["events:read"]}"""
+        );
+        using var client = service.NewClient(made.Expect(HttpStatusCode.Created).Body.GetProperty("key").GetString());
+        var shown = await project.Http.CallAsync("GET", made.Location!);
 
-        Assert.Equal(made.Id, ApiKey.Parse(made.Key)!.RowId);
-        Assert.Equal(("tour", "viewer"), (made.Name, made.Role));
-        Assert.Equal(["events:read"], made.Scopes!);
-        Assert.InRange((made.ExpiresAt - TimeProvider.System.GetUtcNow().UtcDateTime).TotalDays, 29.9, 30);
+        (await client.CallAsync("GET", "/v1/events")).Expect(HttpStatusCode.OK);
+        (await client.CallAsync("GET", "/v1/jobs")).Expect(HttpStatusCode.Forbidden);
+        Assert.InRange((made.Body.GetProperty("expires_at").GetDateTime() - DateTime.UtcNow).TotalDays, 364, 367);
+        Assert.False(shown.Expect(HttpStatusCode.OK).Body.TryGetProperty("key", out _));
+        Assert.StartsWith("key:", shown.Body.GetProperty("created_by").GetString(), StringComparison.Ordinal);
     }
 
     [Fact]
-    public async Task A_name_is_given_once_in_a_project()
+    public async Task A_name_is_given_once_among_keys_that_are_not_revoked()
     {
         var project = await service.NewProjectAsync();
-        var command = new CreateApiKey.Command("tour", "viewer", null, 1);
-        (await project.SendAsync(command)).Unwrap();
+        const string Tour = """{"name":"tour","role":"viewer"}""";
+        var first = (await project.Http.PostAsync("/v1/api-keys", Tour)).Expect(HttpStatusCode.Created);
 
-        Assert.Equal("name_taken", (await project.SendAsync(command)).Problem?.Kind.Code);
-        Assert.Null((await (await service.NewProjectAsync()).SendAsync(command)).Problem);
+        Assert.Equal(
+            "name_taken",
+            (await project.Http.PostAsync("/v1/api-keys", Tour)).Expect(HttpStatusCode.Conflict).Code
+        );
+        (await (await service.NewProjectAsync()).Http.PostAsync("/v1/api-keys", Tour)).Expect(HttpStatusCode.Created);
+        (await project.Http.PostAsync($"/v1/api-keys/{first.Id}/revoke", "")).Expect(HttpStatusCode.NoContent);
+        (await project.Http.PostAsync("/v1/api-keys", Tour)).Expect(HttpStatusCode.Created);
     }
 
     [Theory]
-    [InlineData("", "viewer", null, 1, "/name")]
-    [InlineData("x", "king", null, 1, "/role")]
-    [InlineData("x", "viewer", "events:reed", 1, "/scopes/0")]
-    [InlineData("x", "viewer", null, 0, "/expires_days")]
-    public async Task What_is_not_valid_is_named(string name, string role, string? scope, int days, string pointer)
+    [InlineData("""{"name":"","role":"viewer"}""", "/name")]
+    [InlineData("""{"name":"x","role":"king"}""", "/role")]
+    [InlineData("""{"name":"x","role":"viewer","scopes":["events:reed"]}""", "/scopes/0")]
+    [InlineData("""{"name":"x","role":"viewer","scopes":["jobs:write"]}""", "/scopes/0")]
+    [InlineData("""{"name":"x","role":"viewer","expires_at":"2020-01-01T00:00:00Z"}""", "/expires_at")]
+    [InlineData("""{"name":"x","role":"viewer","expires_at":"2999-01-01T00:00:00Z"}""", "/expires_at")]
+    [InlineData("""{"name":"x","role":"viewer","allow_networks":["10.0.0.1/8"]}""", "/allow_networks/0")]
+    [InlineData("""{"name":"x","role":"viewer","allow_networks":["ten"]}""", "/allow_networks/0")]
+    [InlineData("""{"name":"x","role":"viewer","tags":["No Slug"]}""", "/tags/0")]
+    [InlineData("""{"name":"x","role":"viewer","owner":"me"}""", "/owner")]
+    [InlineData(
+        """{"name":"x","role":"viewer","hours":{"from":"8","until":"17:00","time_zone":"UTC"}}""",
+        "/hours/from"
+    )]
+    [InlineData(
+        """{"name":"x","role":"viewer","hours":{"from":"08:00","until":"17:00","time_zone":"Mars/Base"}}""",
+        "/hours/time_zone"
+    )]
+    [InlineData(
+        """{"name":"x","role":"viewer","hours":{"from":"08:00","until":"17:00","time_zone":"UTC","days":["noday"]}}""",
+        "/hours/days/0"
+    )]
+    public async Task What_is_not_valid_is_named(string body, string pointer)
     {
         var project = await service.NewProjectAsync();
-        var command = new CreateApiKey.Command(name, role, scope is null ? null : [scope], days);
 
-        var problem = (await project.SendAsync(command)).Problem;
+        var answer = await project.Http.PostAsync("/v1/api-keys", body);
 
-        Assert.Equal("invalid", problem?.Kind.Code);
-        Assert.Equal(pointer, problem!.Errors[0].Pointer);
+        Assert.Equal(
+            pointer,
+            answer
+                .Expect(HttpStatusCode.UnprocessableEntity)
+                .Body.GetProperty("errors")[0]
+                .GetProperty("pointer")
+                .GetString()
+        );
+    }
+
+    [Theory]
+    [InlineData("""{"name":"n","role":"owner"}""")]
+    [InlineData("""{"name":"n","role":"admin"}""")]
+    [InlineData(
+        """{"name":"n","role":"admin","queues":["a"],"tags":["t"],"owner":"self","allow_networks":["127.0.0.0/9"],"scopes":["members:manage","jobs:read"]}"""
+    )]
+    [InlineData(
+        """{"name":"n","role":"viewer","scopes":["jobs:read"],"queues":["a","c"],"tags":["t"],"owner":"self","allow_networks":["127.0.0.0/9"]}"""
+    )]
+    [InlineData(
+        """{"name":"n","role":"viewer","scopes":["jobs:read"],"tags":["t"],"owner":"self","allow_networks":["127.0.0.0/9"]}"""
+    )]
+    [InlineData(
+        """{"name":"n","role":"viewer","scopes":["jobs:read"],"queues":["a"],"tags":["u"],"owner":"self","allow_networks":["127.0.0.0/9"]}"""
+    )]
+    [InlineData(
+        """{"name":"n","role":"viewer","scopes":["jobs:read"],"queues":["a"],"tags":["t"],"allow_networks":["127.0.0.0/9"]}"""
+    )]
+    [InlineData("""{"name":"n","role":"viewer","scopes":["jobs:read"],"queues":["a"],"tags":["t"],"owner":"self"}""")]
+    [InlineData(
+        """{"name":"n","role":"viewer","scopes":["jobs:read"],"queues":["a"],"tags":["t"],"owner":"self","allow_networks":["0.0.0.0/0"]}"""
+    )]
+    [InlineData(
+        """{"name":"n","role":"viewer","scopes":["events:read"],"queues":["a"],"tags":["t"],"owner":"self","allow_networks":["127.0.0.0/9"]}"""
+    )]
+    public async Task Nobody_makes_a_key_that_can_do_more_than_he(string body)
+    {
+        var project = await service.NewProjectAsync();
+        var narrowed = await TestUser.CreateAsync(
+            service,
+            project.Id,
+            "admin",
+            new Access
+            {
+                Scopes = [Permissions.MembersManage, Permissions.JobsRead],
+                Queues = ["a", "b"],
+                Tags = ["t"],
+                Owner = Reach.Self,
+                AllowNetworks = ["127.0.0.0/8"],
+            }
+        );
+        const string Fitting =
+            """{"name":"ok","role":"viewer","scopes":["jobs:read"],"queues":["a"],"tags":["t"],"owner":"self","allow_networks":["127.0.0.0/9"]}""";
+
+        var refused = await narrowed.Http.PostAsync("/v1/api-keys", body);
+
+        // the third is as narrow as it may be
+        refused.Expect(
+            body.Contains("members:manage", StringComparison.Ordinal)
+                ? HttpStatusCode.Created
+                : HttpStatusCode.Forbidden
+        );
+        (await narrowed.Http.PostAsync("/v1/api-keys", Fitting)).Expect(HttpStatusCode.Created);
+    }
+
+    [Theory]
+    [InlineData("""["127.0.0.0/8"]""", HttpStatusCode.OK)]
+    [InlineData("""["10.0.0.0/8"]""", HttpStatusCode.Forbidden)]
+    [InlineData("[]", HttpStatusCode.Forbidden)]
+    public async Task A_key_is_taken_from_its_networks_alone(string networks, HttpStatusCode status)
+    {
+        var project = await service.NewProjectAsync();
+        var made = await project.Http.PostAsync(
+            "/v1/api-keys",
+            $$"""{"name":"n","role":"viewer","allow_networks":{{networks}}}"""
+        );
+        using var client = service.NewClient(made.Expect(HttpStatusCode.Created).Body.GetProperty("key").GetString());
+
+        (await client.CallAsync("GET", "/v1/jobs")).Expect(status);
     }
 
     [Fact]

@@ -16,6 +16,7 @@ public sealed class PagingTests(ServiceFixture service)
     /// <summary>Every list by time that can be asked for without a name in its path.</summary>
     public static TheoryData<string> Lists =>
         [
+            "/v1/api-keys",
             "/v1/automations",
             "/v1/connections",
             "/v1/deliveries",
