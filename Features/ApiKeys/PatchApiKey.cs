@@ -71,7 +71,7 @@ public static class PatchApiKey
                 return malformed;
             }
 
-            var document = patched.Unwrap();
+            var document = patched.Unwrap() with { ExpiresAt = ExpiryOf(before, patched.Unwrap(), now) };
             if (await CheckAsync(before, document, cancellationToken) is { } problem)
             {
                 return problem;
@@ -102,6 +102,13 @@ public static class PatchApiKey
             await work.CommitAsync(cancellationToken);
             return row.ToView(now);
         }
+
+        /// <summary>When it expires from now on: taken away, a year from now, as for a new key; only one that never did goes on so.</summary>
+        private static DateTime? ExpiryOf(ApiKeyRow before, KeyDocument document, DateTime now) =>
+            document.ExpiresAt is not { } at ? (before.ExpiresAt is null ? null : now.AddYears(1))
+            // what the patch does not name comes back to the millisecond
+            : (before.ExpiresAt - at)?.TotalMilliseconds is >= 0 and < 1 ? before.ExpiresAt
+            : at;
 
         private async Task<Problem?> CheckAsync(
             ApiKeyRow before,

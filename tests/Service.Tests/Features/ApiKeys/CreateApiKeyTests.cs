@@ -138,6 +138,27 @@ public sealed class CreateApiKeyTests(ServiceFixture service)
     }
 
     [Theory]
+    [InlineData("""{"from":"00:00","until":"00:00","time_zone":"UTC","days":["mon"]}""", HttpStatusCode.Created)]
+    [InlineData(
+        """{"from":"00:00","until":"00:00","time_zone":"Europe/Berlin","days":["mon"]}""",
+        HttpStatusCode.Forbidden
+    )]
+    [InlineData("null", HttpStatusCode.Forbidden)]
+    public async Task Nobody_makes_a_key_for_other_hours_than_his(string hours, HttpStatusCode status)
+    {
+        var project = await service.NewProjectAsync();
+        var always = new Hours("00:00", "00:00", "UTC");
+        var narrowed = await TestUser.CreateAsync(service, project.Id, "admin", new Access { Hours = always });
+
+        var made = await narrowed.Http.PostAsync(
+            "/v1/api-keys",
+            $$"""{"name":"n","role":"viewer","hours":{{hours}}}"""
+        );
+
+        made.Expect(status);
+    }
+
+    [Theory]
     [InlineData("""["127.0.0.0/8"]""", HttpStatusCode.OK)]
     [InlineData("""["10.0.0.0/8"]""", HttpStatusCode.Forbidden)]
     [InlineData("[]", HttpStatusCode.Forbidden)]

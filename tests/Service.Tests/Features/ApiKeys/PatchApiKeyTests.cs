@@ -1,5 +1,6 @@
 using System.Net;
 using Bellhop.Tests.Support;
+using Npgsql;
 using Xunit;
 
 namespace Bellhop.Tests.Features.ApiKeys;
@@ -50,5 +51,51 @@ public sealed class PatchApiKeyTests(ServiceFixture service)
         (await admin.Http.CallAsync("PATCH", $"/v1/api-keys/{made.Id}", patch, headers: ("If-Match", "*"))).Expect(
             status
         );
+    }
+
+    [Fact]
+    public async Task An_expiry_that_is_taken_away_is_a_year_from_now()
+    {
+        var project = await service.NewProjectAsync();
+        var made = (await project.Http.PostAsync("/v1/api-keys", """{"name":"k","role":"viewer"}""")).Expect(
+            HttpStatusCode.Created
+        );
+
+        var patched = await project.Http.CallAsync(
+            "PATCH",
+            $"/v1/api-keys/{made.Id}",
+            """{"expires_at":null}""",
+            headers: ("If-Match", "*")
+        );
+
+        var expiresAt = patched.Expect(HttpStatusCode.OK).Body.GetProperty("expires_at").GetDateTime();
+        Assert.InRange((expiresAt - DateTime.UtcNow).TotalDays, 364, 367);
+    }
+
+    [Fact]
+    public async Task A_key_that_has_expired_is_narrowed_and_stays_expired()
+    {
+        var project = await service.NewProjectAsync();
+        var made = (await project.Http.PostAsync("/v1/api-keys", """{"name":"k","role":"viewer"}""")).Expect(
+            HttpStatusCode.Created
+        );
+        await using var database = await service.Database.OpenConnectionAsync(TestContext.Current.CancellationToken);
+        await using var expire = new NpgsqlCommand(
+            "UPDATE api_keys SET expires_at = date_trunc('second', now()) - interval '59.123456 seconds' WHERE id = @Id",
+            database
+        )
+        {
+            Parameters = { new("Id", made.Id) },
+        };
+        await expire.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
+
+        var patched = await project.Http.CallAsync(
+            "PATCH",
+            $"/v1/api-keys/{made.Id}",
+            """{"scopes":["jobs:read"]}""",
+            headers: ("If-Match", "*")
+        );
+
+        Assert.Equal("expired", patched.Expect(HttpStatusCode.OK).Body.GetProperty("state").GetString());
     }
 }
