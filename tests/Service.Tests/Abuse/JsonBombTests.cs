@@ -208,7 +208,7 @@ public sealed class JsonBombTests(ServiceFixture service)
         return operations;
     }
 
-    private static async Task<(int Status, string Answer)> SendAsync(
+    private async Task<(int Status, string Answer)> SendAsync(
         TestProject project,
         Operation operation,
         HttpContent content,
@@ -223,7 +223,9 @@ public sealed class JsonBombTests(ServiceFixture service)
             request.Headers.TryAddWithoutValidation(name, value);
         }
 
-        using var answer = await project.Http.SendAsync(request, Token);
+        // anew for each: signing out, and a new password, end what signed him in
+        var caller = operation.IsForUsers ? (await TestUser.CreateAsync(service, project.Id)).Http : project.Http;
+        using var answer = await caller.SendAsync(request, Token);
         return ((int)answer.StatusCode, await answer.Content.ReadAsStringAsync(Token));
     }
 
