@@ -1,5 +1,6 @@
 using Bellhop.Features.Accounts;
 using Bellhop.Features.ApiKeys;
+using Bellhop.Features.Audit;
 using Bellhop.Features.Automations;
 using Bellhop.Features.Connections;
 using Bellhop.Features.Events;
@@ -53,6 +54,7 @@ public sealed class Program
     private static void AddFeatures(IServiceCollection services, Settings settings) =>
         services
             .AddOutgoing(settings.OutgoingAllowNetworks, settings.DatabaseHosts)
+            .AddAudit()
             .AddAccounts()
             .AddApiKeys()
             .AddSecrets()

@@ -7,7 +7,6 @@ using Bellhop.Infrastructure.Http;
 using Dapper;
 using FluentValidation;
 using MediatR;
-using Npgsql;
 
 namespace Bellhop.Features.ApiKeys;
 
@@ -78,7 +77,7 @@ public static class CreateApiKey
         }
     }
 
-    internal sealed class Handler(NpgsqlDataSource database, Caller caller, TimeProvider clock)
+    internal sealed class Handler(UnitOfWork works, Caller caller, AuditTrail audit, TimeProvider clock)
         : IRequestHandler<Command, Result<Response>>
     {
         public async Task<Result<Response>> Handle(Command command, CancellationToken cancellationToken)
@@ -87,8 +86,9 @@ public static class CreateApiKey
             var id = Guid.CreateVersion7(now);
             var key = ApiKey.Create(id);
             var expiresAt = now.AddDays(command.ExpiresDays).UtcDateTime;
-            await using var connection = await database.OpenConnectionAsync(cancellationToken);
-            var isMade = await connection.ExecuteAsync(
+            var access = new Access { Scopes = command.Scopes?.ToArray() };
+            await using var work = await works.BeginAsync(cancellationToken);
+            var isMade = await work.Connection.ExecuteAsync(
                 Sql.Insert.With(
                     new
                     {
@@ -98,15 +98,36 @@ public static class CreateApiKey
                         command.Name,
                         key.Sha256,
                         command.Role,
-                        Access = new Access { Scopes = command.Scopes?.ToArray() }.ToJson(),
+                        Access = access.ToJson(),
                         ExpiresAt = expiresAt,
                     },
                     cancellationToken
                 )
             );
-            return isMade == 1
-                ? new Response(id, key.Text, command.Name, command.Role, command.Scopes, expiresAt)
-                : Problems.NameTaken.Because($"The project has a key {command.Name} already.");
+            if (isMade == 0)
+            {
+                return Problems.NameTaken.Because($"The project has a key {command.Name} already.");
+            }
+
+            await audit.RecordAsync(
+                work.Connection,
+                new AuditRecord(
+                    "api-keys.create",
+                    $"api-keys/{command.Name}",
+                    id,
+                    null,
+                    new
+                    {
+                        command.Name,
+                        command.Role,
+                        command.Scopes,
+                        ExpiresAt = expiresAt,
+                    }
+                ),
+                cancellationToken
+            );
+            await work.CommitAsync(cancellationToken);
+            return new Response(id, key.Text, command.Name, command.Role, command.Scopes, expiresAt);
         }
     }
 
