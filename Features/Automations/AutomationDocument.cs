@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Bellhop.Features.Events;
 using Bellhop.Features.Jobs;
+using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Expressions;
 using Bellhop.Infrastructure.Http;
 using Bellhop.Infrastructure.Http.Resources;
@@ -15,13 +16,20 @@ namespace Bellhop.Features.Automations;
 /// <param name="If">An expression over <c>event</c>, <c>run</c> and <c>now</c>; a run starts only where it is true.</param>
 /// <param name="Steps">1–100, taken in order. An expression may name the steps before its own.</param>
 /// <param name="Enabled">False: no event starts it.</param>
+/// <param name="Tags">Up to 20 slugs, by which members and keys may be narrowed to some automations and their runs.</param>
 public sealed record AutomationDocument(
     [property: SlugShape] string? Name,
     AutomationTrigger? On,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull), MaxLength(Limits.SourceLength)] string? If,
     [property: Length(1, CompiledAutomation.MaxSteps)] IReadOnlyList<StepDocument>? Steps,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] bool? Enabled
-) : INamedDocument<AutomationDocument>, IExampled<AutomationDocument>
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] bool? Enabled,
+    [property:
+        JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull),
+        MaxLength(AccessRules.MaxTags),
+        Each(Slug.MaxLength)
+    ]
+        IReadOnlyList<string>? Tags = null
+) : INamedDocument<AutomationDocument>, ITagged, IExampled<AutomationDocument>
 {
     public AutomationDocument Named(string name) => this with { Name = name };
 

@@ -1,4 +1,5 @@
 using Bellhop.Features.Events;
+using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Http;
 
 namespace Bellhop.Features.Automations;
@@ -28,10 +29,31 @@ internal sealed class CompiledAutomation
             faults.Add("/name", "invalid_name", "A name is 1 to 63 lower-case letters, digits and inner hyphens.");
         }
 
+        CheckTags(document.Tags, faults);
         CheckTypes(document.On?.Type, faults);
         faults.Compile(document.If, "/if", AutomationScope.After([]));
         var steps = new StepCompiler(faults, targets).Compile(document.Steps);
         return faults.ToProblem() is { } problem ? problem : new CompiledAutomation(steps);
+    }
+
+    private static void CheckTags(IReadOnlyList<string>? tags, DocumentFaults faults)
+    {
+        if (tags?.Count > AccessRules.MaxTags)
+        {
+            faults.Add("/tags", "out_of_range", $"{AccessRules.MaxTags} tags at most.");
+        }
+
+        for (var index = 0; index < (tags?.Count ?? 0); index++)
+        {
+            if (!Slug.IsSound(tags![index]))
+            {
+                faults.Add(
+                    $"/tags/{index}",
+                    "invalid_name",
+                    "A tag is 1 to 63 lower-case letters, digits and inner hyphens."
+                );
+            }
+        }
     }
 
     private static void CheckTypes(IReadOnlyList<string>? types, DocumentFaults faults)

@@ -59,6 +59,8 @@ public static class GetAutomation
                     new
                     {
                         caller.ProjectId,
+                        caller.ReachTags,
+                        caller.ReachOwner,
                         request.Automation.Id,
                         request.Automation.Name,
                     },
@@ -85,12 +87,13 @@ public static class GetAutomation
 
     private static class Sql
     {
-        public const string Find = """
-            SELECT a.id, a.name, a.active_version AS version, a.state, a.created_at, a.updated_at, v.definition::text AS definition
-            FROM automations a
-            JOIN automation_versions v
-                ON v.project_id = a.project_id AND v.automation_id = a.id AND v.version = a.active_version
-            WHERE a.project_id = @ProjectId AND (a.id = @Id::uuid OR a.name = @Name::text) AND a.deleted_at IS NULL
-            """;
+        public const string Find =
+            """
+                SELECT a.id, a.name, a.active_version AS version, a.state, a.created_at, a.updated_at, v.definition::text AS definition
+                FROM automations a
+                JOIN automation_versions v
+                    ON v.project_id = a.project_id AND v.automation_id = a.id AND v.version = a.active_version
+                WHERE a.project_id = @ProjectId AND (a.id = @Id::uuid OR a.name = @Name::text) AND a.deleted_at IS NULL
+                """ + Reach.Rows;
     }
 }

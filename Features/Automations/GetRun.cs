@@ -83,6 +83,8 @@ public static class GetRun
             var arguments = new
             {
                 caller.ProjectId,
+                caller.ReachTags,
+                caller.ReachOwner,
                 request.Id,
                 WithData = withData,
             };
@@ -152,14 +154,15 @@ public static class GetRun
 
     private static class Sql
     {
-        public const string Find = """
-            SELECT
-                r.id, a.name AS automation, r.automation_id, r.version, r.event_id, r.state, r.depth, r.waiting_for,
-                r.error::text AS error, r.created_at, r.finished_at
-            FROM runs r
-            JOIN automations a ON a.project_id = r.project_id AND a.id = r.automation_id
-            WHERE r.project_id = @ProjectId AND r.id = @Id
-            """;
+        public const string Find =
+            """
+                SELECT
+                    r.id, a.name AS automation, r.automation_id, r.version, r.event_id, r.state, r.depth, r.waiting_for,
+                    r.error::text AS error, r.created_at, r.finished_at
+                FROM runs r
+                JOIN automations a ON a.project_id = r.project_id AND a.id = r.automation_id
+                WHERE r.project_id = @ProjectId AND r.id = @Id
+                """ + Reach.Rows;
 
         public const string FindSteps = """
             SELECT

@@ -1,11 +1,15 @@
 using Bellhop.Features.Jobs;
+using Bellhop.Infrastructure.Auth;
 
 namespace Bellhop.Features.Automations;
 
 /// <summary>Where a step may put a job: the queues of the project, and the kinds this service executes.</summary>
 /// <param name="queues">Names of the project's queues, each with whether this service executes its jobs.</param>
-internal sealed class JobTargets(JobKinds kinds, IReadOnlyDictionary<string, bool> queues)
+/// <param name="author">What narrows whoever writes the step: he has others do no more than he may; null: nothing.</param>
+internal sealed class JobTargets(JobKinds kinds, IReadOnlyDictionary<string, bool> queues, Access? author = null)
 {
+    private const string OfAuthor = "What proves the author is narrowed:";
+
     /// <summary>Why a job cannot be enqueued; null where it can. What is null is not known yet and is not judged.</summary>
     public RunError? Fault(string? queue, string? kind)
     {
@@ -14,9 +18,30 @@ internal sealed class JobTargets(JobKinds kinds, IReadOnlyDictionary<string, boo
             return new RunError(JobProblems.UnknownQueue.Code, $"There is no queue {queue} in this project.");
         }
 
+        if (author?.Queues is { } reached && (queue is null || !reached.Contains(queue, StringComparer.Ordinal)))
+        {
+            return new RunError(
+                JobProblems.UnknownQueue.Code,
+                $"{OfAuthor} name one of the queues {string.Join(", ", reached)}, and not by an expression."
+            );
+        }
+
+        if (kind is null && author is not null && (author.Tags is not null || author.Owner is not null))
+        {
+            return new RunError(JobProblems.UnknownKind.Code, $"{OfAuthor} name the kind, and not by an expression.");
+        }
+
         if (kind is null)
         {
             return null;
+        }
+
+        if (author is not null && !kinds.IsReached(kind, author))
+        {
+            return new RunError(
+                JobProblems.UnknownKind.Code,
+                $"{OfAuthor} jobs of kind {kind} may name any connection. Take a step that names one."
+            );
         }
 
         if (kinds.Find(kind) is { IsInternal: true })

@@ -66,6 +66,8 @@ public static class ListAutomations
                         new
                         {
                             caller.ProjectId,
+                            caller.ReachTags,
+                            caller.ReachOwner,
                             request.State,
                             request.Page.From,
                             request.Page.Until,
@@ -94,11 +96,12 @@ public static class ListAutomations
         public const string InState = RowsInState + ListOrder.NewestFirst;
         public const string InStateFromOldest = RowsInState + ListOrder.OldestFirst;
 
-        private const string Rows = """
-            SELECT id, name, active_version AS version, state, created_at, updated_at
-            FROM automations
-            WHERE project_id = @ProjectId AND id >= @From AND id < @Until AND deleted_at IS NULL
-            """;
+        private const string Rows =
+            """
+                SELECT id, name, active_version AS version, state, created_at, updated_at
+                FROM automations
+                WHERE project_id = @ProjectId AND id >= @From AND id < @Until AND deleted_at IS NULL
+                """ + Reach.Rows;
 
         private const string RowsInState = Rows + " AND state = @State";
     }

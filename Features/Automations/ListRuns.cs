@@ -89,6 +89,8 @@ public static class ListRuns
             var arguments = new
             {
                 caller.ProjectId,
+                caller.ReachTags,
+                caller.ReachOwner,
                 request.Automation?.Id,
                 request.Automation?.Name,
                 request.State,
@@ -164,14 +166,15 @@ public static class ListRuns
         public const string OfAutomationInState = RowsOfAutomation + IsInState + ListOrder.NewestFirst;
         public const string OfAutomationInStateFromOldest = RowsOfAutomation + IsInState + ListOrder.OldestFirst;
 
-        private const string Rows = """
-            SELECT
-                r.id, a.name AS automation, r.automation_id, r.version, r.event_id, r.state, r.depth, r.waiting_for,
-                r.error::text AS error, r.created_at, r.finished_at
-            FROM runs r
-            JOIN automations a ON a.project_id = r.project_id AND a.id = r.automation_id
-            WHERE r.project_id = @ProjectId AND r.id >= @From AND r.id < @Until
-            """;
+        private const string Rows =
+            """
+                SELECT
+                    r.id, a.name AS automation, r.automation_id, r.version, r.event_id, r.state, r.depth, r.waiting_for,
+                    r.error::text AS error, r.created_at, r.finished_at
+                FROM runs r
+                JOIN automations a ON a.project_id = r.project_id AND a.id = r.automation_id
+                WHERE r.project_id = @ProjectId AND r.id >= @From AND r.id < @Until
+                """ + Reach.Rows;
 
         // in a subquery of its own, so that the index of one automation's runs is what is read
         private const string RowsOfAutomation =

@@ -9,6 +9,8 @@ internal static class Registration
 {
     public static IServiceCollection AddAutomations(this IServiceCollection services)
     {
+        services.AddSingleton(AutomationResources.Automations);
+        services.AddSingleton(AutomationResources.Runs);
         services.AddDocumentTag(
             "Automations",
             "What happens when an event comes in: patterns, conditions and steps; and the runs that came of it."

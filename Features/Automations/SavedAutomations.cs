@@ -84,7 +84,8 @@ internal sealed class SavedAutomations(
         );
         return new Stored<AutomationDocument, SavedAutomation>(
             row.ToSaved(),
-            AutomationDocument.Read(definition).Named(row.Name)
+            AutomationDocument.Read(definition).Named(row.Name),
+            row.OwnerId
         );
     }
 
@@ -98,8 +99,12 @@ internal sealed class SavedAutomations(
         var queues = await work.Connection.QueryAsync<(string Name, bool ServedHere)>(
             Sql.Queues.With(new { ProjectId }, cancellationToken)
         );
-        var jobs = new JobTargets(kinds, queues.ToDictionary(queue => queue.Name, queue => queue.ServedHere));
-        var known = await connections.NamesAsync(work.Connection, ProjectId, cancellationToken);
+        var jobs = new JobTargets(
+            kinds,
+            queues.ToDictionary(queue => queue.Name, queue => queue.ServedHere),
+            Caller.Access
+        );
+        var known = await connections.NamesAsync(work.Connection, Caller, cancellationToken);
         var secrets = await SecretNames.ReadAsync(work.Connection, ProjectId, cancellationToken);
         return CompiledAutomation.Compile(document, new StepTargets(jobs, addresses, known, secrets)).Problem;
     }
@@ -176,11 +181,13 @@ internal sealed class SavedAutomations(
             State = document.Enabled == false ? "disabled" : "active",
             Now = now.UtcDateTime,
             Definition = document.ToJson(),
+            Tags = document.Tags?.ToArray() ?? [],
+            OwnerId = CallerId,
             Actor,
         };
     }
 
-    private sealed record Row(Guid Id, string Name, int Version, string State)
+    private sealed record Row(Guid Id, string Name, int Version, string State, Guid? OwnerId)
     {
         public SavedAutomation ToSaved() => new(Id, Name, Version, State, []);
     }
@@ -194,7 +201,7 @@ internal sealed class SavedAutomations(
             """;
 
         public const string Lock = """
-            SELECT id, name, active_version AS version, state
+            SELECT id, name, active_version AS version, state, owner_id
             FROM automations
             WHERE project_id = @ProjectId AND (id = @Id::uuid OR name = @Name::text) AND deleted_at IS NULL
             FOR UPDATE
@@ -208,32 +215,32 @@ internal sealed class SavedAutomations(
 
         public const string Create = """
             WITH saved AS (
-                INSERT INTO automations (project_id, id, name, active_version, state, created_at, updated_at)
-                VALUES (@ProjectId, @Id, @Name, @Version, @State, @Now, @Now)
+                INSERT INTO automations (project_id, id, name, active_version, state, tags, owner_id, created_at, updated_at)
+                VALUES (@ProjectId, @Id, @Name, @Version, @State, @Tags, @OwnerId, @Now, @Now)
                 ON CONFLICT (project_id, name) WHERE deleted_at IS NULL DO NOTHING
-                RETURNING id, name, active_version, state
+                RETURNING id, name, active_version, state, owner_id
             ),
             versioned AS (
                 INSERT INTO automation_versions (project_id, automation_id, version, definition, created_at, created_by)
                 SELECT @ProjectId, id, active_version, @Definition::json, @Now, @Actor
                 FROM saved
             )
-            SELECT id, name, active_version AS version, state FROM saved
+            SELECT id, name, active_version AS version, state, owner_id FROM saved
             """;
 
         public const string Update = """
             WITH saved AS (
                 UPDATE automations
-                SET active_version = active_version + 1, state = @State, updated_at = @Now
+                SET active_version = active_version + 1, state = @State, tags = @Tags, updated_at = @Now
                 WHERE project_id = @ProjectId AND id = @Id AND active_version = @Version
-                RETURNING id, name, active_version, state
+                RETURNING id, name, active_version, state, owner_id
             ),
             versioned AS (
                 INSERT INTO automation_versions (project_id, automation_id, version, definition, created_at, created_by)
                 SELECT @ProjectId, id, active_version, @Definition::json, @Now, @Actor
                 FROM saved
             )
-            SELECT id, name, active_version AS version, state FROM saved
+            SELECT id, name, active_version AS version, state, owner_id FROM saved
             """;
 
         public const string Delete = """

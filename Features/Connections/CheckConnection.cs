@@ -1,9 +1,12 @@
 using Bellhop.Features.Connections.Checking;
 using Bellhop.Infrastructure.Auth;
+using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Http;
 using Bellhop.Infrastructure.Http.Idempotency;
 using Carter;
+using Dapper;
 using MediatR;
+using Npgsql;
 
 namespace Bellhop.Features.Connections;
 
@@ -35,6 +38,7 @@ public static class CheckConnection
     public sealed record Command(string Connection) : IRequest<Result<CheckReport>>;
 
     internal sealed class Handler(
+        NpgsqlDataSource database,
         ConnectionCache connections,
         IEnumerable<IConnectionCheck> checks,
         Caller caller,
@@ -45,7 +49,9 @@ public static class CheckConnection
 
         public async Task<Result<CheckReport>> Handle(Command command, CancellationToken cancellationToken)
         {
-            var found = await connections.FindNowAsync(caller.ProjectId, command.Connection, cancellationToken);
+            var found = await IsReachedAsync(command.Connection, cancellationToken)
+                ? await connections.FindNowAsync(caller.ProjectId, command.Connection, cancellationToken)
+                : null;
             if (found is not { } connection)
             {
                 return Problems.NotFound.Because($"There is no connection {command.Connection}.");
@@ -66,5 +72,27 @@ public static class CheckConnection
 
             return steps.ToReport();
         }
+
+        private async Task<bool> IsReachedAsync(string nameOrId, CancellationToken cancellationToken)
+        {
+            var which = NameOrId.Parse(nameOrId);
+            var arguments = new
+            {
+                caller.ProjectId,
+                caller.ReachTags,
+                caller.ReachOwner,
+                which.Id,
+                which.Name,
+            };
+            await using var connection = await database.OpenConnectionAsync(cancellationToken);
+            return await connection.ExecuteScalarAsync<int>(Sql.Count.With(arguments, cancellationToken)) > 0;
+        }
+    }
+
+    private static class Sql
+    {
+        public const string Count =
+            "SELECT count(*) FROM connections WHERE project_id = @ProjectId AND (id = @Id::uuid OR name = @Name::text)"
+            + Reach.Rows;
     }
 }

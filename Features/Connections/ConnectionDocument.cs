@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using System.Text.Json;
+using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Http;
 using Bellhop.Infrastructure.Http.Resources;
 using Microsoft.OpenApi;
@@ -11,6 +12,7 @@ namespace Bellhop.Features.Connections;
 /// <param name="Kind">Stays as it is once the connection is made.</param>
 /// <param name="Config">That of the kind: <c>http</c> HttpConfig, <c>postgresql</c> and <c>mysql</c> DatabaseConfig, <c>smtp</c> SmtpConfig, <c>s3</c> S3Config, <c>llm</c> LlmConfig.</param>
 /// <param name="Secret">The name of a secret; or <c>{"value":"…"}</c>, which only this connection has; or <c>{"set":true}</c>, as it is shown: its own stays.</param>
+/// <param name="Tags">Up to 20 slugs, by which members and keys may be narrowed to some connections.</param>
 public sealed record ConnectionDocument(
     string? Name,
     string? Kind,
@@ -22,8 +24,9 @@ public sealed record ConnectionDocument(
         typeof(LlmConfig)
     )]
         JsonElement? Config,
-    [property: SecretShape] JsonElement? Secret = null
-) : INamedDocument<ConnectionDocument>, IExampled<ConnectionDocument>
+    [property: SecretShape] JsonElement? Secret = null,
+    IReadOnlyList<string>? Tags = null
+) : INamedDocument<ConnectionDocument>, ITagged, IExampled<ConnectionDocument>
 {
     public static ConnectionDocument Example =>
         new(
@@ -55,6 +58,7 @@ public sealed record ConnectionView(
     )]
         JsonElement Config,
     [property: SecretShape(IsShown = true)] JsonElement? Secret,
+    [property: MaxLength(AccessRules.MaxTags), Each(Slug.MaxLength)] IReadOnlyList<string> Tags,
     [property: Range(1, int.MaxValue)] int Revision,
     DateTime CreatedAt,
     DateTime UpdatedAt
@@ -67,29 +71,42 @@ public sealed record ConnectionView(
             ConnectionKind.Http,
             Story.Json("""{"base_url":"https://crm.example.com/api","auth":{"type":"bearer"}}"""),
             Story.Json("\"crm-token\""),
+            ["sales"],
             1,
             Story.SetUpAt,
             Story.SetUpAt
         );
 }
 
-/// <summary>A connection's row without its secret.</summary>
-internal sealed record ConnectionRow(
-    Guid Id,
-    string Name,
-    string Kind,
-    string Config,
-    string? SecretName,
-    bool HasSecret,
-    int Revision,
-    DateTime CreatedAt,
-    DateTime UpdatedAt
-)
+/// <summary>A connection's row without its secret. Not by constructor: Dapper cannot give an array to one.</summary>
+internal sealed record ConnectionRow
 {
-    public ConnectionView ToView() =>
-        new(Id, Name, Kind, JsonElement.Parse(Config), Secret, Revision, CreatedAt, UpdatedAt);
+    public required Guid Id { get; init; }
 
-    public ConnectionDocument ToDocument() => new(Name, Kind, JsonElement.Parse(Config), Secret);
+    public required string Name { get; init; }
+
+    public required string Kind { get; init; }
+
+    public required string Config { get; init; }
+
+    public string? SecretName { get; init; }
+
+    public required bool HasSecret { get; init; }
+
+    public required string[] Tags { get; init; }
+
+    public Guid? OwnerId { get; init; }
+
+    public required int Revision { get; init; }
+
+    public required DateTime CreatedAt { get; init; }
+
+    public required DateTime UpdatedAt { get; init; }
+
+    public ConnectionView ToView() =>
+        new(Id, Name, Kind, JsonElement.Parse(Config), Secret, Tags, Revision, CreatedAt, UpdatedAt);
+
+    public ConnectionDocument ToDocument() => new(Name, Kind, JsonElement.Parse(Config), Secret, Tags);
 
     private JsonElement? Secret =>
         SecretName is not null ? JsonSerializer.SerializeToElement(SecretName, JsonRules.Options)

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Http;
 using Bellhop.Infrastructure.Mediation;
 using Bellhop.Infrastructure.Outgoing;
@@ -15,6 +16,7 @@ public sealed class ConnectionDocumentRules : AbstractValidator<ConnectionDocume
         RuleFor(document => document.Name!).IsSlug();
         RuleFor(document => document.Kind).IsOneOf(ConnectionKind.All).WithErrorCode("unknown_kind");
         RuleFor(document => document.Config).NotNull();
+        this.AreTags(document => document.Tags);
     }
 }
 

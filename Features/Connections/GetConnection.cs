@@ -39,6 +39,8 @@ public static class GetConnection
             var arguments = new
             {
                 caller.ProjectId,
+                caller.ReachTags,
+                caller.ReachOwner,
                 query.Connection.Id,
                 query.Connection.Name,
             };
@@ -54,11 +56,12 @@ public static class GetConnection
 
     private static class Sql
     {
-        public const string Find = """
-            SELECT id, name, kind, config::text AS config, secret_name, secret IS NOT NULL AS has_secret, revision, created_at,
-                updated_at
-            FROM connections
-            WHERE project_id = @ProjectId AND (id = @Id::uuid OR name = @Name::text)
-            """;
+        public const string Find =
+            """
+                SELECT id, name, kind, config::text AS config, secret_name, secret IS NOT NULL AS has_secret, tags, owner_id,
+                    revision, created_at, updated_at
+                FROM connections
+                WHERE project_id = @ProjectId AND (id = @Id::uuid OR name = @Name::text)
+                """ + Reach.Rows;
     }
 }

@@ -46,6 +46,8 @@ public static class ListConnections
             var arguments = new
             {
                 caller.ProjectId,
+                caller.ReachTags,
+                caller.ReachOwner,
                 query.Page.From,
                 query.Page.Until,
                 query.Page.Take,
@@ -72,11 +74,12 @@ public static class ListConnections
         public const string OfKind = Rows + " AND kind = @Kind" + ListOrder.NewestFirst;
         public const string OfKindFromOldest = Rows + " AND kind = @Kind" + ListOrder.OldestFirst;
 
-        private const string Rows = """
-            SELECT id, name, kind, config::text AS config, secret_name, secret IS NOT NULL AS has_secret, revision, created_at,
-                updated_at
-            FROM connections
-            WHERE project_id = @ProjectId AND id >= @From AND id < @Until
-            """;
+        private const string Rows =
+            """
+                SELECT id, name, kind, config::text AS config, secret_name, secret IS NOT NULL AS has_secret, tags, owner_id,
+                    revision, created_at, updated_at
+                FROM connections
+                WHERE project_id = @ProjectId AND id >= @From AND id < @Until
+                """ + Reach.Rows;
     }
 }

@@ -1,4 +1,5 @@
 using Bellhop.Features.Secrets;
+using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Database;
 using Dapper;
 using Npgsql;
@@ -27,22 +28,35 @@ public sealed class ConnectionKindException(OpenConnection connection, string wa
 /// <summary>The connections of a project by name, for whoever saves what refers to them.</summary>
 public sealed class ConnectionNames
 {
-    /// <summary>Every connection's id and kind by its name; none of them can be deleted before the transaction ends.</summary>
+    /// <summary>
+    /// The id and kind of every connection that the caller reaches, by its name; none of them can be deleted before the
+    /// transaction ends.
+    /// </summary>
     public async Task<IReadOnlyDictionary<string, (Guid Id, string Kind)>> NamesAsync(
         NpgsqlConnection connection,
-        Guid projectId,
+        Caller caller,
         CancellationToken cancellationToken
     ) =>
         (
             await connection.QueryAsync<(string Name, Guid Id, string Kind)>(
-                Sql.Names.With(new { ProjectId = projectId }, cancellationToken)
+                Sql.Names.With(
+                    new
+                    {
+                        caller.ProjectId,
+                        caller.ReachTags,
+                        caller.ReachOwner,
+                    },
+                    cancellationToken
+                )
             )
         ).ToDictionary(row => row.Name, row => (row.Id, row.Kind), StringComparer.Ordinal);
 
     private static class Sql
     {
         public const string Names =
-            "SELECT name, id, kind FROM connections WHERE project_id = @ProjectId ORDER BY id FOR KEY SHARE";
+            "SELECT name, id, kind FROM connections WHERE project_id = @ProjectId"
+            + Reach.Rows
+            + " ORDER BY id FOR KEY SHARE";
     }
 }
 

@@ -8,6 +8,7 @@ internal static class Registration
 {
     public static IServiceCollection AddOutsideConnections(this IServiceCollection services)
     {
+        services.AddSingleton(ConnectionResources.Connections);
         services.AddDocumentTag(
             "Connections",
             "Outside systems with their credentials: APIs, databases, mail, buckets, models."

@@ -41,7 +41,9 @@ internal sealed class SavedConnections(
                 cancellationToken
             )
         );
-        return row is null ? null : new Stored<ConnectionDocument, ConnectionView>(row.ToView(), row.ToDocument());
+        return row is null
+            ? null
+            : new Stored<ConnectionDocument, ConnectionView>(row.ToView(), row.ToDocument(), row.OwnerId);
     }
 
     protected override async ValueTask<Problem?> CheckAsync(
@@ -142,6 +144,8 @@ internal sealed class SavedConnections(
             SecretName = secret.Name,
             Secret = secret.Value is null ? null : box.Seal(secret.Value, ConnectionSecret.PlaceOf(ProjectId, id)),
             KeepsSecret = secret.Keeps,
+            Tags = document.Tags?.Distinct(StringComparer.Ordinal).ToArray() ?? [],
+            OwnerId = CallerId,
             Now = now.UtcDateTime,
         };
     }
@@ -149,8 +153,8 @@ internal sealed class SavedConnections(
     private static class Sql
     {
         public const string Lock = """
-            SELECT id, name, kind, config::text AS config, secret_name, secret IS NOT NULL AS has_secret, revision, created_at,
-                updated_at
+            SELECT id, name, kind, config::text AS config, secret_name, secret IS NOT NULL AS has_secret, tags, owner_id,
+                revision, created_at, updated_at
             FROM connections
             WHERE project_id = @ProjectId AND (id = @Id::uuid OR name = @Name::text)
             FOR UPDATE
@@ -158,21 +162,24 @@ internal sealed class SavedConnections(
 
         public const string Insert = """
             INSERT INTO connections (
-                project_id, id, name, kind, config, secret_name, secret, revision, created_at, updated_at
+                project_id, id, name, kind, config, secret_name, secret, tags, owner_id, revision, created_at, updated_at
             )
-            VALUES (@ProjectId, @Id, @Name, @Kind, @Config::json, @SecretName, @Secret, @Revision, @Now, @Now)
+            VALUES (
+                @ProjectId, @Id, @Name, @Kind, @Config::json, @SecretName, @Secret, @Tags, @OwnerId, @Revision, @Now, @Now
+            )
             ON CONFLICT (project_id, name) DO NOTHING
-            RETURNING id, name, kind, config::text AS config, secret_name, secret IS NOT NULL AS has_secret, revision, created_at,
-                updated_at
+            RETURNING id, name, kind, config::text AS config, secret_name, secret IS NOT NULL AS has_secret, tags, owner_id,
+                revision, created_at, updated_at
             """;
 
         public const string Update = """
             UPDATE connections
             SET config = @Config::json, secret_name = @SecretName,
-                secret = CASE WHEN @KeepsSecret THEN secret ELSE @Secret END, revision = revision + 1, updated_at = @Now
+                secret = CASE WHEN @KeepsSecret THEN secret ELSE @Secret END, tags = @Tags,
+                revision = revision + 1, updated_at = @Now
             WHERE project_id = @ProjectId AND id = @Id AND revision = @Revision
-            RETURNING id, name, kind, config::text AS config, secret_name, secret IS NOT NULL AS has_secret, revision, created_at,
-                updated_at
+            RETURNING id, name, kind, config::text AS config, secret_name, secret IS NOT NULL AS has_secret, tags, owner_id,
+                revision, created_at, updated_at
             """;
 
         public const string Delete = "DELETE FROM connections WHERE project_id = @ProjectId AND id = @Id";

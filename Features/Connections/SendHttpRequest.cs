@@ -13,6 +13,8 @@ public static class SendHttpRequest
     {
         public override string Kind => "http.request";
 
+        public override bool NamesConfiguration => true;
+
         public override async Task<JobOutcome> RunAsync(
             IMediator mediator,
             ClaimedJob job,

@@ -13,6 +13,8 @@ public static class SendMail
     {
         public override string Kind => "mail.send";
 
+        public override bool NamesConfiguration => true;
+
         public override async Task<JobOutcome> RunAsync(
             IMediator mediator,
             ClaimedJob job,

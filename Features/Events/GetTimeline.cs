@@ -70,7 +70,7 @@ public static class GetTimeline
             await using var connection = await database.OpenConnectionAsync(cancellationToken);
             var rows = await Timeline.ReadAsync(
                 connection,
-                caller.ProjectId,
+                caller,
                 request.Id,
                 TimelinePlace.Parse(request.Page.After),
                 request.Page.Limit + 1,

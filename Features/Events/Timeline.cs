@@ -1,4 +1,5 @@
 using System.Globalization;
+using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Database;
 using Dapper;
 using Npgsql;
@@ -8,10 +9,10 @@ namespace Bellhop.Features.Events;
 /// <summary>Reads what became of an event, as one statement over events, runs, steps, jobs and deliveries.</summary>
 internal static class Timeline
 {
-    /// <summary>The items after a place; none where the event is not there.</summary>
+    /// <summary>The items after a place, of what the caller reaches; none where the event is not there.</summary>
     public static Task<IEnumerable<TimelineRow>> ReadAsync(
         NpgsqlConnection connection,
-        Guid projectId,
+        Caller caller,
         Guid eventId,
         TimelinePlace after,
         int take,
@@ -21,7 +22,10 @@ internal static class Timeline
             Sql.Tell.With(
                 new
                 {
-                    ProjectId = projectId,
+                    caller.ProjectId,
+                    caller.ReachQueues,
+                    caller.ReachTags,
+                    caller.ReachOwner,
                     Id = eventId,
                     after.Milliseconds,
                     after.Level,
@@ -71,6 +75,15 @@ internal static class Timeline
                     FROM runs
                     WHERE project_id = @ProjectId AND event_id = k.id
                         AND id >= first_id_at(id_time(@Id) - interval '1 minute')
+                        AND (
+                            (@ReachTags::text[] IS NULL AND @ReachOwner::uuid IS NULL)
+                            OR EXISTS (
+                                SELECT FROM automations a
+                                WHERE a.project_id = @ProjectId AND a.id = runs.automation_id
+                                    AND (@ReachTags IS NULL OR a.tags && @ReachTags)
+                                    AND (@ReachOwner IS NULL OR a.owner_id = @ReachOwner)
+                            )
+                        )
                     LIMIT 1000
                 ) r
                 LIMIT 1000
@@ -90,12 +103,12 @@ internal static class Timeline
                 SELECT s.level, s.position, s.run_id, s.step_id, j.*
                 FROM stepped s
                 CROSS JOIN LATERAL (
-                    SELECT id, kind, CASE state WHEN 0 THEN 'waiting' WHEN 1 THEN 'ready' ELSE 'running' END AS state, NULL::json AS error
+                    SELECT id, queue_id, kind, CASE state WHEN 0 THEN 'waiting' WHEN 1 THEN 'ready' ELSE 'running' END AS state, NULL::json AS error
                     FROM jobs
                     WHERE project_id = @ProjectId AND id = s.job_id
                     UNION ALL
                     SELECT
-                        id, kind,
+                        id, queue_id, kind,
                         CASE outcome WHEN 0 THEN 'succeeded' WHEN 1 THEN 'failed' WHEN 2 THEN 'canceled' ELSE 'expired' END,
                         error
                     FROM job_history
@@ -103,6 +116,13 @@ internal static class Timeline
                     LIMIT 1
                 ) j
                 WHERE s.job_id IS NOT NULL
+                    AND (
+                        @ReachQueues::text[] IS NULL
+                        OR EXISTS (
+                            SELECT FROM queues q
+                            WHERE q.project_id = @ProjectId AND q.queue_id = j.queue_id AND q.name = ANY (@ReachQueues)
+                        )
+                    )
             ),
             delivered AS MATERIALIZED (
                 SELECT k.level, d.*
@@ -112,6 +132,15 @@ internal static class Timeline
                     FROM deliveries
                     WHERE project_id = @ProjectId AND event_id = k.id
                         AND id >= first_id_at(id_time(@Id) - interval '1 minute')
+                        AND (
+                            (@ReachTags IS NULL AND @ReachOwner IS NULL)
+                            OR EXISTS (
+                                SELECT FROM webhook_endpoints e
+                                WHERE e.project_id = @ProjectId AND e.id = deliveries.endpoint_id
+                                    AND (@ReachTags IS NULL OR e.tags && @ReachTags)
+                                    AND (@ReachOwner IS NULL OR e.owner_id = @ReachOwner)
+                            )
+                        )
                     LIMIT 1000
                 ) d
                 LIMIT 1000

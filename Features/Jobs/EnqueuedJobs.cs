@@ -64,8 +64,24 @@ internal sealed class EnqueuedJobs(
             return malformed;
         }
 
-        var problem = ValidationProblem.Of(rules.Validate(document.Unwrap())) ?? JobRules.CheckSize(document.Unwrap());
+        var problem =
+            ValidationProblem.Of(rules.Validate(document.Unwrap()))
+            ?? JobRules.CheckSize(document.Unwrap())
+            ?? CheckReach(document.Unwrap());
         return problem is null ? Guid.CreateVersion7(clock.GetUtcNow()) : problem;
+    }
+
+    private Problem? CheckReach(JobDocument document)
+    {
+        var only = caller.Access.Excludes(new Traced(document.Queue), caller.Id);
+        if (only is null && kinds.IsReached(document.Kind!, caller.Access))
+        {
+            return null;
+        }
+
+        var (member, why) = only is null ? ("/kind", "no jobs that may name any connection") : ("/queue", only);
+        var message = $"What proves the caller is narrowed: {why}.";
+        return Problems.Forbidden.Because(message, FieldError.At(member, "out_of_reach", message));
     }
 
     /// <summary>A kind the service does not execute, or keeps to itself, is right only on a queue of remote workers.</summary>

@@ -52,6 +52,11 @@ public abstract class JobConsumer
     /// <summary>Used by the service itself; users may not enqueue it.</summary>
     public virtual bool IsInternal => false;
 
+    /// <summary>
+    /// Its args may name any configuration, such as a connection: closed to callers who are narrowed to some of that.
+    /// </summary>
+    public virtual bool NamesConfiguration => false;
+
     /// <summary>Carries other work (a run, an endpoint's deliveries): after a loss it is ready again at once.</summary>
     public virtual bool IsCarrier => false;
 

@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using Bellhop.Infrastructure.Auth;
 
 namespace Bellhop.Features.Jobs;
 
@@ -19,6 +20,10 @@ public sealed class JobKinds(IEnumerable<JobConsumer> consumers)
 
     /// <summary>Whether users may enqueue it.</summary>
     public bool IsOpen(string kind) => Find(kind) is { IsInternal: false };
+
+    /// <summary>Whether the caller, who may be narrowed to some configuration, may have such a job.</summary>
+    public bool IsReached(string kind, Access access) =>
+        (access.Tags is null && access.Owner is null) || Find(kind) is not { NamesConfiguration: true };
 
     /// <summary>The consumer, where something else becomes true in the transaction that fails its job for good.</summary>
     internal JobConsumer? FindActingOnGivingUp(string kind) =>

@@ -56,23 +56,31 @@ public sealed record JobView(
 /// <summary>Shows jobs to a caller.</summary>
 internal sealed class JobViews(NpgsqlDataSource database, Caller caller)
 {
-    /// <summary>Whether there is such a job in the caller's project.</summary>
+    /// <summary>Whether the caller sees such a job.</summary>
     public async Task<bool> IsThereAsync(Guid id, CancellationToken cancellationToken)
     {
         await using var connection = await database.OpenConnectionAsync(cancellationToken);
         return await connection.ExecuteScalarAsync<bool>(
-            Sql.IsThere.With(new { caller.ProjectId, Id = id }, cancellationToken)
+            Sql.IsThere.With(
+                new
+                {
+                    caller.ProjectId,
+                    Id = id,
+                    caller.ReachQueues,
+                },
+                cancellationToken
+            )
         );
     }
 
-    /// <summary>Null: there is no such job in the caller's project.</summary>
+    /// <summary>Null: the caller sees no such job.</summary>
     public async Task<JobView?> FindAsync(Guid id, CancellationToken cancellationToken)
     {
         await using var connection = await database.OpenConnectionAsync(cancellationToken);
         await using var snapshot = await connection.BeginSnapshotAsync(cancellationToken);
         var key = new { caller.ProjectId, Id = id };
         var job = await connection.QuerySingleOrDefaultAsync<JobRow>(Sql.Find.With(key, cancellationToken));
-        if (job is null)
+        if (job is null || !caller.Reaches(new Traced(job.Queue)))
         {
             return null;
         }
@@ -107,11 +115,17 @@ internal sealed class JobViews(NpgsqlDataSource database, Caller caller)
     {
         // in one statement, so that a job which ends meanwhile is seen in one of its tables
         public const string IsThere = """
-            SELECT EXISTS (SELECT FROM jobs WHERE project_id = @ProjectId AND id = @Id)
-                OR EXISTS (
-                    SELECT FROM job_history
+            SELECT EXISTS (
+                SELECT FROM (
+                    SELECT queue_id FROM jobs WHERE project_id = @ProjectId AND id = @Id
+                    UNION ALL
+                    SELECT queue_id
+                    FROM job_history
                     WHERE project_id = @ProjectId AND id = @Id AND finished_at >= id_time(@Id) - interval '1 minute'
-                )
+                ) AS j
+                JOIN queues q ON q.project_id = @ProjectId AND q.queue_id = j.queue_id
+                WHERE @ReachQueues::text[] IS NULL OR q.name = ANY (@ReachQueues)
+            )
             """;
 
         // a job is in one of the two tables in every snapshot; the bound spares the history's days before it was made

@@ -105,6 +105,7 @@ public static class ListJobs
                     new
                     {
                         caller.ProjectId,
+                        caller.ReachQueues,
                         request.Page.From,
                         request.Page.Until,
                         request.Page.Take,
@@ -169,6 +170,7 @@ public static class ListJobs
             FROM jobs j
             JOIN queues q ON q.project_id = j.project_id AND q.queue_id = j.queue_id
             WHERE j.project_id = @ProjectId AND j.id >= @From AND j.id < @Until
+                AND (@ReachQueues::text[] IS NULL OR q.name = ANY (@ReachQueues))
             """;
 
         private const string Ended = """
@@ -177,6 +179,7 @@ public static class ListJobs
             FROM job_history h
             JOIN queues q ON q.project_id = h.project_id AND q.queue_id = h.queue_id
             WHERE h.project_id = @ProjectId AND h.id >= @From AND h.id < @Until
+                AND (@ReachQueues::text[] IS NULL OR q.name = ANY (@ReachQueues))
             """;
 
         // what runs is little, and has an index of its own

@@ -10,6 +10,8 @@ internal static class Registration
     {
         if (executes)
         {
+            services.AddSingleton(JobResources.Jobs);
+            services.AddSingleton(JobResources.Queues);
             services.AddRunner();
         }
 

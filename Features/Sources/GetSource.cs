@@ -36,27 +36,30 @@ public static class GetSource
         public async Task<Result<SourceView>> Handle(Query query, CancellationToken cancellationToken)
         {
             await using var connection = await database.OpenConnectionAsync(cancellationToken);
-            var source = await connection.QuerySingleOrDefaultAsync<SourceView>(
+            var source = await connection.QuerySingleOrDefaultAsync<SourceRow>(
                 Sql.Find.With(
                     new
                     {
                         caller.ProjectId,
+                        caller.ReachTags,
+                        caller.ReachOwner,
                         query.Source.Id,
                         query.Source.Name,
                     },
                     cancellationToken
                 )
             );
-            return source is null ? Problems.NotFound.Because($"There is no source {query.Source}.") : source;
+            return source is null ? Problems.NotFound.Because($"There is no source {query.Source}.") : source.ToView();
         }
     }
 
     private static class Sql
     {
-        public const string Find = """
-            SELECT id, name, scheme, '/in/' || token AS inbound_path, revision, created_at, updated_at
-            FROM sources
-            WHERE project_id = @ProjectId AND (id = @Id::uuid OR name = @Name::text) AND deleted_at IS NULL
-            """;
+        public const string Find =
+            """
+                SELECT id, name, scheme, '/in/' || token AS inbound_path, tags, owner_id, revision, created_at, updated_at
+                FROM sources
+                WHERE project_id = @ProjectId AND (id = @Id::uuid OR name = @Name::text) AND deleted_at IS NULL
+                """ + Reach.Rows;
     }
 }

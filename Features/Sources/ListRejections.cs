@@ -50,6 +50,8 @@ public static class ListRejections
                     new
                     {
                         caller.ProjectId,
+                        caller.ReachTags,
+                        caller.ReachOwner,
                         query.Source.Id,
                         query.Source.Name,
                     },
@@ -80,9 +82,10 @@ public static class ListRejections
 
     private static class Sql
     {
-        public const string FindSource = """
-            SELECT id FROM sources WHERE project_id = @ProjectId AND (id = @Id::uuid OR name = @Name::text) AND deleted_at IS NULL
-            """;
+        public const string FindSource =
+            """
+                SELECT id FROM sources WHERE project_id = @ProjectId AND (id = @Id::uuid OR name = @Name::text) AND deleted_at IS NULL
+                """ + Reach.Rows;
 
         public const string List = Rows + ListOrder.NewestFirst;
         public const string ListFromOldest = Rows + ListOrder.OldestFirst;

@@ -41,15 +41,18 @@ public static class ListSources
             var arguments = new
             {
                 caller.ProjectId,
+                caller.ReachTags,
+                caller.ReachOwner,
                 query.Page.From,
                 query.Page.Until,
                 query.Page.Take,
             };
             await using var connection = await database.OpenConnectionAsync(cancellationToken);
-            var rows = await connection.QueryAsync<SourceView>(
+            var rows = await connection.QueryAsync<SourceRow>(
                 (query.Page.OldestFirst ? Sql.ListFromOldest : Sql.List).With(arguments, cancellationToken)
             );
-            return query.Page.ToPage(rows.AsList(), source => source.Id);
+            SourceView[] sources = [.. rows.Select(row => row.ToView())];
+            return query.Page.ToPage(sources, source => source.Id);
         }
     }
 
@@ -58,10 +61,11 @@ public static class ListSources
         public const string List = Rows + ListOrder.NewestFirst;
         public const string ListFromOldest = Rows + ListOrder.OldestFirst;
 
-        private const string Rows = """
-            SELECT id, name, scheme, '/in/' || token AS inbound_path, revision, created_at, updated_at
-            FROM sources
-            WHERE project_id = @ProjectId AND id >= @From AND id < @Until AND deleted_at IS NULL
-            """;
+        private const string Rows =
+            """
+                SELECT id, name, scheme, '/in/' || token AS inbound_path, tags, owner_id, revision, created_at, updated_at
+                FROM sources
+                WHERE project_id = @ProjectId AND id >= @From AND id < @Until AND deleted_at IS NULL
+                """ + Reach.Rows;
     }
 }

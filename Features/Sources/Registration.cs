@@ -6,6 +6,7 @@ internal static class Registration
 {
     public static IServiceCollection AddSources(this IServiceCollection services)
     {
+        services.AddSingleton(SourceResources.Sources);
         services.AddSingleton(SourceCache.Sealed);
         services.AddDocumentTag("Sources", "Places that signed webhooks come in at, and what was refused there.");
         services.AddSingleton<SourceCache>();

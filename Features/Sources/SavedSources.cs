@@ -29,7 +29,7 @@ internal sealed class SavedSources(
         CancellationToken cancellationToken
     )
     {
-        var view = await work.Connection.QuerySingleOrDefaultAsync<SourceView>(
+        var row = await work.Connection.QuerySingleOrDefaultAsync<SourceRow>(
             Sql.Lock.With(
                 new
                 {
@@ -40,9 +40,13 @@ internal sealed class SavedSources(
                 cancellationToken
             )
         );
-        return view is null
+        return row is null
             ? null
-            : new Stored<SourceDocument, SourceView>(view, new SourceDocument(view.Name, view.Scheme, null));
+            : new Stored<SourceDocument, SourceView>(
+                row.ToView(),
+                new SourceDocument(row.Name, row.Scheme, null, row.Tags),
+                row.OwnerId
+            );
     }
 
     protected override ValueTask<Problem?> CheckAsync(
@@ -60,19 +64,23 @@ internal sealed class SavedSources(
         SourceDocument document,
         CancellationToken cancellationToken
     ) =>
-        await work.Connection.QuerySingleOrDefaultAsync<SourceView>(
-            Sql.Insert.With(ToArguments(null, 1, document), cancellationToken)
-        );
+        (
+            await work.Connection.QuerySingleOrDefaultAsync<SourceRow>(
+                Sql.Insert.With(ToArguments(null, 1, document), cancellationToken)
+            )
+        )?.ToView();
 
-    protected override Task<SourceView> UpdateAsync(
+    protected override async Task<SourceView> UpdateAsync(
         Work work,
         Stored<SourceDocument, SourceView> stored,
         SourceDocument document,
         CancellationToken cancellationToken
     ) =>
-        work.Connection.QuerySingleAsync<SourceView>(
-            Sql.Update.With(ToArguments(stored.View.Id, stored.View.Revision, document), cancellationToken)
-        );
+        (
+            await work.Connection.QuerySingleAsync<SourceRow>(
+                Sql.Update.With(ToArguments(stored.View.Id, stored.View.Revision, document), cancellationToken)
+            )
+        ).ToView();
 
     protected override async Task<Problem?> RemoveAsync(
         Work work,
@@ -133,6 +141,8 @@ internal sealed class SavedSources(
             Secrets = document.Secret is null
                 ? null
                 : new[] { box.Seal(document.Secret, SourceCache.PlaceOf(ProjectId, id)) },
+            Tags = document.Tags?.Distinct(StringComparer.Ordinal).ToArray() ?? [],
+            OwnerId = CallerId,
             Now = now.UtcDateTime,
         };
     }
@@ -140,24 +150,24 @@ internal sealed class SavedSources(
     private static class Sql
     {
         public const string Lock = """
-            SELECT id, name, scheme, '/in/' || token AS inbound_path, revision, created_at, updated_at
+            SELECT id, name, scheme, '/in/' || token AS inbound_path, tags, owner_id, revision, created_at, updated_at
             FROM sources
             WHERE project_id = @ProjectId AND (id = @Id::uuid OR name = @Name::text) AND deleted_at IS NULL
             FOR UPDATE
             """;
 
         public const string Insert = """
-            INSERT INTO sources (project_id, id, name, scheme, token, secrets, revision, created_at, updated_at)
-            VALUES (@ProjectId, @Id, @Name, @Scheme, @Token, @Secrets, @Revision, @Now, @Now)
+            INSERT INTO sources (project_id, id, name, scheme, token, secrets, tags, owner_id, revision, created_at, updated_at)
+            VALUES (@ProjectId, @Id, @Name, @Scheme, @Token, @Secrets, @Tags, @OwnerId, @Revision, @Now, @Now)
             ON CONFLICT (project_id, name) WHERE deleted_at IS NULL DO NOTHING
-            RETURNING id, name, scheme, '/in/' || token AS inbound_path, revision, created_at, updated_at
+            RETURNING id, name, scheme, '/in/' || token AS inbound_path, tags, owner_id, revision, created_at, updated_at
             """;
 
         public const string Update = """
             UPDATE sources
-            SET scheme = @Scheme, secrets = COALESCE(@Secrets::text[], secrets), revision = revision + 1, updated_at = @Now
+            SET scheme = @Scheme, secrets = COALESCE(@Secrets::text[], secrets), tags = @Tags, revision = revision + 1, updated_at = @Now
             WHERE project_id = @ProjectId AND id = @Id AND revision = @Revision
-            RETURNING id, name, scheme, '/in/' || token AS inbound_path, revision, created_at, updated_at
+            RETURNING id, name, scheme, '/in/' || token AS inbound_path, tags, owner_id, revision, created_at, updated_at
             """;
 
         public const string Delete = """

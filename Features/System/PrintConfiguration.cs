@@ -42,6 +42,11 @@ public static class PrintConfiguration
                 ["Bellhop:InternalListen"] = settings.InternalListen.ToString(),
                 ["Bellhop:KeyRing"] = settings.KeyRing,
                 ["Bellhop:Listen"] = settings.Listen.ToString(),
+                ["Bellhop:Mail:Connection"] = settings.MailConnection ?? "",
+                ["Bellhop:Sessions:AbsoluteSeconds"] = FormattableString.Invariant(
+                    $"{settings.SessionAbsolute.TotalSeconds}"
+                ),
+                ["Bellhop:Sessions:IdleSeconds"] = FormattableString.Invariant($"{settings.SessionIdle.TotalSeconds}"),
                 ["Bellhop:Outgoing:AllowNetworks"] = string.Join(',', settings.OutgoingAllowNetworks),
                 ["Bellhop:PublicUrl"] = settings.PublicUrl ?? "",
                 ["Bellhop:RateLimits:Headers"] = settings.RateLimitHeaders ? "true" : "false",

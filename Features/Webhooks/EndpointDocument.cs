@@ -1,6 +1,7 @@
 using System.ComponentModel.DataAnnotations;
 using Bellhop.Features.Events;
 using Bellhop.Features.Jobs;
+using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Http;
 using Bellhop.Infrastructure.Http.Resources;
 using Bellhop.Infrastructure.Outgoing;
@@ -17,6 +18,7 @@ namespace Bellhop.Features.Webhooks;
 /// <param name="Retry">Null: ten attempts over 75 hours. No attempt is made after seven days.</param>
 /// <param name="Concurrency">How many requests may be open at once, 1 to 100; null: 10.</param>
 /// <param name="Secret"><c>whsec_</c> and 24 to 64 bytes in base64. Null: one is made for a new endpoint, and one that is there keeps its own.</param>
+/// <param name="Tags">Up to 20 slugs, by which members and keys may be narrowed to some endpoints and their deliveries.</param>
 public sealed record EndpointDocument(
     string? Name,
     [property: MaxLength(AddressPolicy.MaxUrlLength)] string? Url,
@@ -24,8 +26,9 @@ public sealed record EndpointDocument(
     bool? Enabled = null,
     RetryPolicy? Retry = null,
     short? Concurrency = null,
-    [property: MaxLength(EndpointSecret.MaxLength)] string? Secret = null
-) : INamedDocument<EndpointDocument>, IExampled<EndpointDocument>
+    [property: MaxLength(EndpointSecret.MaxLength)] string? Secret = null,
+    IReadOnlyList<string>? Tags = null
+) : INamedDocument<EndpointDocument>, ITagged, IExampled<EndpointDocument>
 {
     public static EndpointDocument Example =>
         new("crm", "https://crm.example.com/hooks/bellhop", ["ticket.*"], Concurrency: 10);
@@ -62,6 +65,7 @@ public sealed class EndpointRules : AbstractValidator<EndpointDocument>
                     }
                 }
             );
+        this.AreTags(document => document.Tags);
         RuleFor(document => document.EventTypes).HasItems(1, MaxEventTypes);
         RuleForEach(document => document.EventTypes)
             .Must(type => EventTypePattern.Parse(type) is not null)

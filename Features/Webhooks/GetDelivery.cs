@@ -69,6 +69,8 @@ public static class GetDelivery
             var arguments = new
             {
                 caller.ProjectId,
+                caller.ReachTags,
+                caller.ReachOwner,
                 query.Id,
                 WithResponse = caller.May(Permissions.DataRead),
             };
@@ -120,11 +122,12 @@ public static class GetDelivery
 
     private static class Sql
     {
-        public const string Find = """
-            SELECT id, event_id, endpoint_id, state, sequence, attempts AS attempt, next_attempt_at, created_at, finished_at
-            FROM deliveries
-            WHERE project_id = @ProjectId AND id = @Id
-            """;
+        public const string Find =
+            """
+                SELECT id, event_id, endpoint_id, state, sequence, attempts AS attempt, next_attempt_at, created_at, finished_at
+                FROM deliveries
+                WHERE project_id = @ProjectId AND id = @Id
+                """ + DeliveryReach.Rows;
 
         public const string Attempts = """
             SELECT attempt, at, status, error, duration_ms, CASE WHEN @WithResponse THEN response END AS response

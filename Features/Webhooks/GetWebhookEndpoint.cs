@@ -39,6 +39,8 @@ public static class GetWebhookEndpoint
             var arguments = new
             {
                 caller.ProjectId,
+                caller.ReachTags,
+                caller.ReachOwner,
                 query.Endpoint.Id,
                 query.Endpoint.Name,
             };
@@ -54,10 +56,12 @@ public static class GetWebhookEndpoint
 
     private static class Sql
     {
-        public const string Find = """
-            SELECT id, name, url, event_types, state, retry::text AS retry, concurrency, revision, created_at, updated_at
-            FROM webhook_endpoints
-            WHERE project_id = @ProjectId AND (id = @Id::uuid OR name = @Name::text) AND deleted_at IS NULL
-            """;
+        public const string Find =
+            """
+                SELECT id, name, url, event_types, state, retry::text AS retry, concurrency, tags, owner_id, revision, created_at,
+                    updated_at
+                FROM webhook_endpoints
+                WHERE project_id = @ProjectId AND (id = @Id::uuid OR name = @Name::text) AND deleted_at IS NULL
+                """ + Reach.Rows;
     }
 }

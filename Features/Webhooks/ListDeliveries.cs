@@ -63,6 +63,8 @@ public static class ListDeliveries
             var arguments = new
             {
                 caller.ProjectId,
+                caller.ReachTags,
+                caller.ReachOwner,
                 query.EndpointId,
                 query.State,
                 query.Page.From,
@@ -107,11 +109,12 @@ public static class ListDeliveries
         public const string OfEndpointInState = RowsOfEndpoint + IsInState + ListOrder.NewestFirst;
         public const string OfEndpointInStateFromOldest = RowsOfEndpoint + IsInState + ListOrder.OldestFirst;
 
-        private const string Rows = """
-            SELECT id, event_id, endpoint_id, state, sequence, attempts AS attempt, next_attempt_at, created_at, finished_at
-            FROM deliveries
-            WHERE project_id = @ProjectId AND id >= @From AND id < @Until
-            """;
+        private const string Rows =
+            """
+                SELECT id, event_id, endpoint_id, state, sequence, attempts AS attempt, next_attempt_at, created_at, finished_at
+                FROM deliveries
+                WHERE project_id = @ProjectId AND id >= @From AND id < @Until
+                """ + DeliveryReach.Rows;
 
         private const string RowsOfEndpoint = Rows + " AND endpoint_id = @EndpointId";
 

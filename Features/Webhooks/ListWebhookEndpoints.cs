@@ -41,6 +41,8 @@ public static class ListWebhookEndpoints
             var arguments = new
             {
                 caller.ProjectId,
+                caller.ReachTags,
+                caller.ReachOwner,
                 query.Page.From,
                 query.Page.Until,
                 query.Page.Take,
@@ -59,10 +61,12 @@ public static class ListWebhookEndpoints
         public const string List = Rows + ListOrder.NewestFirst;
         public const string ListFromOldest = Rows + ListOrder.OldestFirst;
 
-        private const string Rows = """
-            SELECT id, name, url, event_types, state, retry::text AS retry, concurrency, revision, created_at, updated_at
-            FROM webhook_endpoints
-            WHERE project_id = @ProjectId AND id >= @From AND id < @Until AND deleted_at IS NULL
-            """;
+        private const string Rows =
+            """
+                SELECT id, name, url, event_types, state, retry::text AS retry, concurrency, tags, owner_id, revision, created_at,
+                    updated_at
+                FROM webhook_endpoints
+                WHERE project_id = @ProjectId AND id >= @From AND id < @Until AND deleted_at IS NULL
+                """ + Reach.Rows;
     }
 }

@@ -7,6 +7,8 @@ internal static class Registration
 {
     public static IServiceCollection AddWebhooks(this IServiceCollection services)
     {
+        services.AddSingleton(EndpointResources.Endpoints);
+        services.AddSingleton(EndpointResources.Deliveries);
         services.AddSingleton(EndpointSecret.Sealed);
         services.AddDocumentTag(
             "Webhooks",

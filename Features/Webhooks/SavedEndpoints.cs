@@ -42,7 +42,9 @@ internal sealed class SavedEndpoints(
                 cancellationToken
             )
         );
-        return row is null ? null : new Stored<EndpointDocument, WebhookEndpoint>(row.ToEndpoint(), row.ToDocument());
+        return row is null
+            ? null
+            : new Stored<EndpointDocument, WebhookEndpoint>(row.ToEndpoint(), row.ToDocument(), row.OwnerId);
     }
 
     protected override ValueTask<Problem?> CheckAsync(
@@ -130,6 +132,8 @@ internal sealed class SavedEndpoints(
                 : new[] { box.Seal(document.Secret, EndpointSecret.PlaceOf(ProjectId, id)) },
             Retry = document.Retry is null ? null : JsonSerializer.Serialize(document.Retry, JsonRules.Options),
             Concurrency = document.Concurrency ?? WebhookEndpoint.DefaultConcurrency,
+            Tags = document.Tags?.Distinct(StringComparer.Ordinal).ToArray() ?? [],
+            OwnerId = CallerId,
             Now = now.UtcDateTime,
         };
     }
@@ -137,7 +141,8 @@ internal sealed class SavedEndpoints(
     private static class Sql
     {
         public const string Lock = """
-            SELECT id, name, url, event_types, state, retry::text AS retry, concurrency, revision, created_at, updated_at
+            SELECT id, name, url, event_types, state, retry::text AS retry, concurrency, tags, owner_id, revision, created_at,
+                updated_at
             FROM webhook_endpoints
             WHERE project_id = @ProjectId AND (id = @Id::uuid OR name = @Name::text) AND deleted_at IS NULL
             FOR UPDATE
@@ -145,21 +150,25 @@ internal sealed class SavedEndpoints(
 
         public const string Insert = """
             INSERT INTO webhook_endpoints (
-                project_id, id, name, url, event_types, state, secrets, retry, concurrency, revision, created_at, updated_at
+                project_id, id, name, url, event_types, state, secrets, retry, concurrency, tags, owner_id, revision,
+                created_at, updated_at
             )
             VALUES (
-                @ProjectId, @Id, @Name, @Url, @EventTypes, @State, @Secrets, @Retry::json, @Concurrency, @Revision, @Now, @Now
+                @ProjectId, @Id, @Name, @Url, @EventTypes, @State, @Secrets, @Retry::json, @Concurrency, @Tags, @OwnerId,
+                @Revision, @Now, @Now
             )
             ON CONFLICT (project_id, name) WHERE deleted_at IS NULL DO NOTHING
-            RETURNING id, name, url, event_types, state, retry::text AS retry, concurrency, revision, created_at, updated_at
+            RETURNING id, name, url, event_types, state, retry::text AS retry, concurrency, tags, owner_id, revision, created_at,
+                updated_at
             """;
 
         public const string Update = """
             UPDATE webhook_endpoints
             SET url = @Url, event_types = @EventTypes, state = @State, secrets = COALESCE(@Secrets::text[], secrets),
-                retry = @Retry::json, concurrency = @Concurrency, revision = revision + 1, updated_at = @Now
+                retry = @Retry::json, concurrency = @Concurrency, tags = @Tags, revision = revision + 1, updated_at = @Now
             WHERE project_id = @ProjectId AND id = @Id AND revision = @Revision
-            RETURNING id, name, url, event_types, state, retry::text AS retry, concurrency, revision, created_at, updated_at
+            RETURNING id, name, url, event_types, state, retry::text AS retry, concurrency, tags, owner_id, revision, created_at,
+                updated_at
             """;
 
         // its deliveries are canceled by its sender, which finds it gone

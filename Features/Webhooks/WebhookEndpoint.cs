@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Bellhop.Features.Events;
 using Bellhop.Features.Jobs;
+using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Http;
 using Bellhop.Infrastructure.Http.Resources;
 using Bellhop.Infrastructure.Outgoing;
@@ -22,6 +23,7 @@ public sealed record WebhookEndpoint(
     [property: AllowedValues(WebhookEndpoint.Active, WebhookEndpoint.Disabled)] string State,
     RetryPolicy Retry,
     [property: Range(1, 100)] short Concurrency,
+    [property: MaxLength(AccessRules.MaxTags), Each(Slug.MaxLength)] IReadOnlyList<string> Tags,
     [property: Range(1, int.MaxValue)] int Revision,
     DateTime CreatedAt,
     DateTime UpdatedAt
@@ -36,6 +38,7 @@ public sealed record WebhookEndpoint(
             Active,
             RetrySchedule.Default,
             DefaultConcurrency,
+            ["sales"],
             1,
             Story.SetUpAt,
             Story.SetUpAt
@@ -70,6 +73,10 @@ internal sealed record EndpointRow
 
     public required short Concurrency { get; init; }
 
+    public required string[] Tags { get; init; }
+
+    public Guid? OwnerId { get; init; }
+
     public required int Revision { get; init; }
 
     public required DateTime CreatedAt { get; init; }
@@ -77,7 +84,19 @@ internal sealed record EndpointRow
     public required DateTime UpdatedAt { get; init; }
 
     public WebhookEndpoint ToEndpoint() =>
-        new(Id, Name, Url, EventTypes, State, RetrySchedule.Read(Retry), Concurrency, Revision, CreatedAt, UpdatedAt);
+        new(
+            Id,
+            Name,
+            Url,
+            EventTypes,
+            State,
+            RetrySchedule.Read(Retry),
+            Concurrency,
+            Tags,
+            Revision,
+            CreatedAt,
+            UpdatedAt
+        );
 
     public EndpointDocument ToDocument() =>
         new(
@@ -86,7 +105,8 @@ internal sealed record EndpointRow
             EventTypes,
             State == WebhookEndpoint.Active,
             Retry is null ? null : RetrySchedule.Read(Retry),
-            Concurrency
+            Concurrency,
+            Tags: Tags
         );
 }
 

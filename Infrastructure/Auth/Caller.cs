@@ -40,6 +40,9 @@ public sealed class Caller
 
     public bool IsKnown => _identity is not null;
 
+    /// <summary>Nothing at all may be done, not even what is about the caller alone.</summary>
+    public bool IsBarred => _identity?.IsBarred == true;
+
     /// <summary>Why somebody who is known may do nothing here: no project was picked, the hours are over.</summary>
     public Problem? Refusal => _identity?.Refusal;
 
@@ -54,6 +57,15 @@ public sealed class Caller
 
     /// <summary>Whether the conditions leave it this: only then does it see it.</summary>
     public bool Reaches(Traced traced) => Known.Access.Reaches(traced, Id);
+
+    /// <summary>The queues whose jobs it sees, as a parameter of statements; null: all.</summary>
+    public string[]? ReachQueues => Known.Access.Queues;
+
+    /// <summary>The tags of which what it sees has one; null: all.</summary>
+    public string[]? ReachTags => Known.Access.Tags;
+
+    /// <summary>The owner of what it sees; null: whoever it is.</summary>
+    public Guid? ReachOwner => Known.Access.Owner is null ? null : Id ?? Guid.Empty;
 
     public void Become(Identity identity) =>
         _identity =
@@ -87,7 +99,13 @@ public sealed record Identity(Guid ProjectId, string Actor, FrozenSet<string> Pe
     /// <summary>The service itself, acting for a project: it may do everything a handler may do.</summary>
     public static Identity Internal(Guid projectId, string actor) => new(projectId, actor, Auth.Permissions.All);
 
-    /// <summary>Known, and allowed nothing.</summary>
+    /// <summary>Also what is about the caller alone is kept from it.</summary>
+    public bool IsBarred { get; init; }
+
+    /// <summary>Known, and no route is open: it may not have been the one who called.</summary>
+    public Identity Barred(Problem why) => Refused(why) with { IsBarred = true };
+
+    /// <summary>Known, and allowed nothing in a project.</summary>
     public Identity Refused(Problem why) => this with { Permissions = FrozenSet<string>.Empty, Refusal = why };
 }
 
@@ -100,6 +118,10 @@ public static class ProofMethod
     public const string IssuerToken = "issuer_token";
     public const string Cli = "cli";
     public const string Service = "service";
+
+    /// <summary>At the moment of signing in.</summary>
+    public const string Password = "password";
+    public const string OneTimeToken = "one_time_token";
 
     /// <summary>Nobody was: the attempt itself is what is recorded.</summary>
     public const string None = "none";

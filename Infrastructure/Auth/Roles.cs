@@ -43,6 +43,9 @@ public static class Roles
         ["worker"] = [Permissions.JobsWork, Permissions.EventsPublish],
     }.ToFrozenDictionary(pair => pair.Key, pair => pair.Value.ToFrozenSet(StringComparer.Ordinal));
 
+    /// <summary>The roles of people, the one that may least first; each may do what the one before may.</summary>
+    public static readonly IReadOnlyList<string> Ranked = ["viewer", "operator", "developer", "admin", Owner];
+
     /// <summary>What a role may do, cut down to the scopes where there are any. An unknown role may do nothing.</summary>
     public static FrozenSet<string> Allow(string role, IReadOnlyCollection<string>? scopes)
     {

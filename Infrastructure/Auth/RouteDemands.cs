@@ -86,7 +86,7 @@ public static class RouteDemands
     {
         protected override Task HandleRequirementAsync(AuthorizationHandlerContext context, RequiredCaller requirement)
         {
-            if (caller.IsKnown && (caller.UserId is not null || !requirement.UserOnly))
+            if (caller.IsKnown && !caller.IsBarred && (caller.UserId is not null || !requirement.UserOnly))
             {
                 context.Succeed(requirement);
             }

@@ -12,6 +12,14 @@ public readonly record struct Traced(
 
 public static class Reach
 {
+    /// <summary>
+    /// The condition that lists and look-ups of what has tags and an owner add to theirs, for columns without an alias. Its
+    /// parameters are <see cref="Caller.ReachTags"/> and <see cref="Caller.ReachOwner"/>; where both are null it says nothing.
+    /// </summary>
+    public const string Rows = """
+         AND (@ReachTags::text[] IS NULL OR tags && @ReachTags) AND (@ReachOwner::uuid IS NULL OR owner_id = @ReachOwner)
+        """;
+
     /// <summary>The only value of <see cref="Access.Owner"/>.</summary>
     public const string Self = "self";
 

@@ -49,6 +49,15 @@ public sealed record Settings
     /// <summary>Networks outgoing requests may reach although they are private; http and any port are allowed there too.</summary>
     public required IReadOnlyList<IPNetwork> OutgoingAllowNetworks { get; init; }
 
+    /// <summary>After so long without a request a browser is signed out.</summary>
+    public TimeSpan SessionIdle { get; init; } = TimeSpan.FromMinutes(30);
+
+    /// <summary>After so long a browser is signed out, whatever it did.</summary>
+    public TimeSpan SessionAbsolute { get; init; } = TimeSpan.FromHours(12);
+
+    /// <summary>The smtp connection by which invitations and resets are sent, <c>project/connection</c>; null: none are.</summary>
+    public string? MailConnection { get; init; }
+
     /// <summary>How long a stopping process waits for running jobs before it hands them back, in seconds.</summary>
     public required int ShutdownGraceSeconds { get; init; }
 

@@ -21,6 +21,9 @@ public sealed class SettingsReader(IConfiguration configuration)
         "RateLimits:Headers",
         "KeyRing",
         "Outgoing:AllowNetworks",
+        "Sessions:IdleSeconds",
+        "Sessions:AbsoluteSeconds",
+        "Mail:Connection",
         "ShutdownGraceSeconds",
         "DrainDelaySeconds",
     ];
@@ -49,6 +52,9 @@ public sealed class SettingsReader(IConfiguration configuration)
             RateLimitHeaders = Truth("RateLimits:Headers", otherwise: true),
             KeyRing = Path.GetFullPath(Text("KeyRing") ?? Path.Combine(state, "keyring")),
             OutgoingAllowNetworks = Networks("Outgoing:AllowNetworks"),
+            SessionIdle = TimeSpan.FromSeconds(Number("Sessions:IdleSeconds", 1_800, 60, 86_400)),
+            SessionAbsolute = TimeSpan.FromSeconds(Number("Sessions:AbsoluteSeconds", 43_200, 60, 2_592_000)),
+            MailConnection = Connection("Mail:Connection"),
             ShutdownGraceSeconds = (int)Number("ShutdownGraceSeconds", 20, 0, 3600),
             DrainDelaySeconds = Number("DrainDelaySeconds", 1.5, 0, 60),
             ConnectionString = configuration.GetConnectionString("Bellhop") ?? "",
@@ -97,6 +103,18 @@ public sealed class SettingsReader(IConfiguration configuration)
         }
 
         _faults.Add($"{Settings.Section}:{key} must be an absolute http or https URL.");
+        return null;
+    }
+
+    private string? Connection(string key)
+    {
+        var text = Text(key);
+        if (text is null || text.Split('/') is [{ Length: > 0 }, { Length: > 0 }])
+        {
+            return text;
+        }
+
+        _faults.Add($"{Settings.Section}:{key} must be project/connection, such as default/mail.");
         return null;
     }
 

@@ -41,6 +41,8 @@ public static class DocumentedProblems
             Problems.InternalError,
             Problems.StorageUnavailable,
             .. traits.IsAnonymous ? [] : new[] { Problems.Unauthenticated, Problems.Forbidden },
+            // a browser sends its cookie whoever made it call
+            .. traits.IsAnonymous || traits.IsGet ? [] : new[] { Problems.Csrf },
             // a user names the project, which may be none of his
             .. traits.Permission is null ? [] : new[] { Problems.ProjectRequired, Problems.NotFound },
             .. traits.HasPlace ? new[] { Problems.NotFound } : [],

@@ -69,6 +69,12 @@ public static class Problems
     {
         Example = new("The key lacks the permission events:publish."),
     };
+    public static readonly ProblemCode Csrf = new(403, "csrf", "Another site may have sent the request")
+    {
+        Example = new(
+            "Send the session's csrf_token, as /v1/auth/me shows it, as X-CSRF-Token; or send it from a page of this origin."
+        ),
+    };
     public static readonly ProblemCode NotFound = new(404, "not_found", "Not found");
     public static readonly ProblemCode MethodNotAllowed = new(405, "method_not_allowed", "Method not allowed");
     public static readonly ProblemCode NotAcceptable = new(406, "not_acceptable", "Not acceptable");

@@ -60,7 +60,7 @@ public sealed class Traits(ApiDescription description, IServiceProvider services
 
     public bool HasPlace => description.RelativePath!.Contains('{', StringComparison.Ordinal);
 
-    private bool IsGet => description.HttpMethod == HttpMethods.Get;
+    public bool IsGet => description.HttpMethod == HttpMethods.Get;
 
     public T? Find<T>()
         where T : class => _metadata.GetMetadata<T>();

@@ -11,9 +11,17 @@ public interface INamedDocument<TSelf>
     TSelf Named(string name);
 }
 
+/// <summary>Configuration that has tags and an owner, by which conditions of callers leave it to some.</summary>
+public interface ITagged
+{
+    /// <summary>Up to 20 slugs; null: none.</summary>
+    IReadOnlyList<string>? Tags { get; }
+}
+
 /// <summary>What is stored of a piece of configuration, read under a lock.</summary>
 /// <param name="Document">As its author would write it: what a merge patch is applied to. Secrets are not in it.</param>
-public sealed record Stored<TDocument, TView>(TView View, TDocument Document);
+/// <param name="OwnerId">The user or key that made it.</param>
+public sealed record Stored<TDocument, TView>(TView View, TDocument Document, Guid? OwnerId = null);
 
 /// <summary>What a change made.</summary>
 /// <param name="IsNew">Whether it was not there before.</param>
@@ -28,22 +36,27 @@ public abstract class ConfigurationStore<TDocument, TView>(UnitOfWork works, Cal
     where TDocument : class, INamedDocument<TDocument>
     where TView : class, IRevised
 {
+    protected Caller Caller => caller;
+
     protected Guid ProjectId => caller.ProjectId;
 
     protected string Actor => caller.Actor;
+
+    /// <summary>Who owns what is made.</summary>
+    protected Guid? CallerId => caller.Id;
 
     /// <summary>Makes one; a name that is taken is a 409.</summary>
     public async Task<Result<TView>> CreateAsync(TDocument document, CancellationToken cancellationToken)
     {
         await using var work = await works.BeginAsync(cancellationToken);
-        if (await CheckAsync(work, document, null, cancellationToken) is { } problem)
+        if ((Outside(document, caller.Id) ?? await CheckAsync(work, document, null, cancellationToken)) is { } problem)
         {
             return problem;
         }
 
         if (await InsertAsync(work, document, cancellationToken) is not { } made)
         {
-            return Problems.NameTaken.Because($"There is a {Noun} {document.Name} already.");
+            return Taken(document.Name);
         }
 
         return await CommitAsync(work, null, made, document, cancellationToken);
@@ -61,9 +74,15 @@ public abstract class ConfigurationStore<TDocument, TView>(UnitOfWork works, Cal
         while (true)
         {
             var stored = await LockAsync(work, which, cancellationToken);
-            if (stored is null && which.Name is null)
+            var isHidden = stored is not null && !IsReached(stored);
+            if (which.Name is null && (stored is null || isHidden))
             {
                 return Missing(which);
+            }
+
+            if (isHidden)
+            {
+                return Taken(which.Name);
             }
 
             if (precondition.Check(stored?.View) is { } failed)
@@ -83,7 +102,8 @@ public abstract class ConfigurationStore<TDocument, TView>(UnitOfWork works, Cal
             }
 
             var named = document.Named(name);
-            if (await CheckAsync(work, named, stored, cancellationToken) is { } problem)
+            var owner = stored is null ? caller.Id : stored.OwnerId;
+            if ((Outside(named, owner) ?? await CheckAsync(work, named, stored, cancellationToken)) is { } problem)
             {
                 return problem;
             }
@@ -115,7 +135,7 @@ public abstract class ConfigurationStore<TDocument, TView>(UnitOfWork works, Cal
     )
     {
         await using var work = await works.BeginAsync(cancellationToken);
-        if (await LockAsync(work, which, cancellationToken) is not { } stored)
+        if (await LockAsync(work, which, cancellationToken) is not { } stored || !IsReached(stored))
         {
             return Missing(which);
         }
@@ -134,6 +154,7 @@ public abstract class ConfigurationStore<TDocument, TView>(UnitOfWork works, Cal
         var document = patched.Unwrap();
         var problem =
             Renames(document, stored.Document.Name!)
+            ?? Outside(document, stored.OwnerId)
             ?? await CheckAsync(work, document.Named(stored.Document.Name!), stored, cancellationToken);
         if (problem is not null)
         {
@@ -152,7 +173,7 @@ public abstract class ConfigurationStore<TDocument, TView>(UnitOfWork works, Cal
     )
     {
         await using var work = await works.BeginAsync(cancellationToken);
-        if (await LockAsync(work, which, cancellationToken) is not { } stored)
+        if (await LockAsync(work, which, cancellationToken) is not { } stored || !IsReached(stored))
         {
             return Missing(which);
         }
@@ -212,6 +233,25 @@ public abstract class ConfigurationStore<TDocument, TView>(UnitOfWork works, Cal
     ) => Task.FromResult(view);
 
     protected Problem Missing(NameOrId which) => Problems.NotFound.Because($"There is no {Noun} {which}.");
+
+    private Problem Taken(string? name) => Problems.NameTaken.Because($"There is a {Noun} {name} already.");
+
+    private bool IsReached(Stored<TDocument, TView> stored) => caller.Reaches(Trace(stored.Document, stored.OwnerId));
+
+    // nobody makes what is not left to him, or puts out of his own reach what is
+    private Problem? Outside(TDocument document, Guid? ownerId)
+    {
+        if (caller.Access.Excludes(Trace(document, ownerId), caller.Id) is not { } only)
+        {
+            return null;
+        }
+
+        var message = $"What proves the caller is narrowed: {only}.";
+        return Problems.Forbidden.Because(message, FieldError.At("/tags", "out_of_reach", message));
+    }
+
+    private static Traced Trace(TDocument document, Guid? ownerId) =>
+        document is ITagged tagged ? new Traced(Tags: tagged.Tags ?? [], OwnerId: ownerId ?? Guid.Empty) : default;
 
     private async Task<TView> CommitAsync(
         Work work,

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Net;
 using System.Text;
 using System.Text.Json;
+using Bellhop.Features.Accounts;
 using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Http;
 using Bellhop.Tests.Contract;
@@ -37,6 +38,7 @@ public sealed class CanaryTests(ServiceFixture service)
 
         await TryEveryRouteAsync(client, key);
         await UseAsync(client, key, echo);
+        await SignInAsync(own);
 
         Assert.NotEmpty(echo.Received);
         Assert.All(
@@ -116,6 +118,45 @@ public sealed class CanaryTests(ServiceFixture service)
         foreach (var noun in (string[])["secrets", "sources", "connections", "automations", "runs", "jobs"])
         {
             await SendAsync(client, "GET", $"/v1/{noun}", bearer, expect: 200);
+        }
+    }
+
+    /// <summary>What users have: a one-time token, passwords right and wrong, a session.</summary>
+    private async Task SignInAsync(OwnService own)
+    {
+        const string Email = "canary@example.com";
+        var token = (await own.SendAsync(new CreateOwner.Command(Email))).Token;
+        _canaries["a one-time token"] = token;
+        var password = Canary("a user's password");
+        using var browser = new HttpClient(new SocketsHttpHandler { UseCookies = false }) { BaseAddress = own.Address };
+        await SendAsync(
+            browser,
+            "POST",
+            "/v1/auth/redeem",
+            null,
+            $$"""{"token":"{{token}}","password":"{{password}}"}""",
+            204
+        );
+        var wrong = $$"""{"email":"{{Email}}","password":"{{Canary("a wrong password")}}"}""";
+        await SendAsync(browser, "POST", "/v1/auth/login", null, wrong, 401);
+        // the one answer that a session's secret stands in
+        using var right = new StringContent(
+            $$"""{"email":"{{Email}}","password":"{{password}}"}""",
+            null,
+            "application/json"
+        );
+        using var signedIn = await browser.PostAsync("/v1/auth/login", right, Token);
+        var cookie = signedIn.Headers.GetValues("Set-Cookie").Single().Split(';')[0];
+        _canaries["a session"] = cookie.Split('=')[1];
+        foreach (
+            var (method, path) in new[] { ("GET", "/v1/auth/me"), ("GET", "/v1/jobs"), ("POST", "/v1/auth/logout") }
+        )
+        {
+            using var request = new HttpRequestMessage(new HttpMethod(method), path);
+            request.Headers.TryAddWithoutValidation("Cookie", cookie);
+            using var answer = await browser.SendAsync(request, Token);
+            _answers.Add($"{method} {path} {answer.Headers} {await answer.Content.ReadAsStringAsync(Token)}");
+            Assert.Equal(method == "GET" ? HttpStatusCode.OK : HttpStatusCode.Forbidden, answer.StatusCode);
         }
     }
 

@@ -15,6 +15,7 @@ public sealed partial class StatementRules(ServiceFixture service)
     /// <summary>Statements that touch project-owned tables across projects, each with its reason.</summary>
     private static readonly Dictionary<string, string> EngineWide = new(StringComparer.Ordinal)
     {
+        ["AccountAudit.Insert"] = "what happens to an account is told in each of its projects",
         ["ConnectionSecret.TakeSealed"] = "rotation seals every project's secrets anew",
         ["EndpointSecret.TakeSealed"] = "rotation seals every project's secrets anew",
         ["ExpireDeliveries.Expire"] = "a duty: eight days are eight days in every project",
@@ -22,6 +23,7 @@ public sealed partial class StatementRules(ServiceFixture service)
         ["FirstKey.HasKeys"] = "run at start, before anyone calls, on the project default",
         ["FirstKey.Insert"] = "run at start, before anyone calls, on the project default",
         ["ForgetIdempotencyKeys.Forget"] = "a duty: a day is a day in every project",
+        ["ForgetSignIns.Tokens"] = "a duty: a day is a day in every project",
         ["JobClaims.Claim"] = "one claim serves the queues of all projects",
         ["KnownKeys.Find"] = "a key is looked up before its project is known",
         ["KnownUsers.Find"] = "a user is in several projects, and picks one",
@@ -29,7 +31,13 @@ public sealed partial class StatementRules(ServiceFixture service)
         ["MeasureQueues.Measure"] = "gauges name queues, never projects",
         ["KeptAnswers.TakeSealed"] = "rotation seals every project's answers anew",
         ["NamedSecrets.TakeSealed"] = "rotation seals every project's secrets anew",
+        ["ListUsers.List"] = "the installation's users, with each project of theirs",
+        ["OneTimeTokens.Find"] = "a token is looked up before its project is known",
+        ["OneTimeTokens.Mint"] = "by id, and then by its hash, of whatever project",
+        ["OneTimeTokens.Take"] = "by id, and then by its hash, of whatever project",
         ["Projects.Create"] = "makes the project",
+        ["SendAccountMail.Find"] = "the job is in the project of the connection, the token in another one",
+        ["SessionProof.Find"] = "a user is in several projects, and picks one",
         ["SourceCache.Find"] = "a token is looked up before its project is known",
         ["SourceCache.TakeSealed"] = "rotation seals every project's secrets anew",
         ["UnroutedEvents.Take"] = "the duty routes what any project left unrouted",

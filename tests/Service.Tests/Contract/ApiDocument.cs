@@ -77,6 +77,10 @@ internal sealed class ApiDocument(JsonObject root)
 /// <summary>One operation of the document.</summary>
 internal sealed record Operation(string Method, string Path, JsonObject Node)
 {
+    /// <summary>Keys may not call it.</summary>
+    public bool IsForUsers =>
+        Node["security"]?.AsArray() is { Count: > 0 } ways && !ways.Any(way => way!.AsObject().ContainsKey("apiKey"));
+
     public IEnumerable<JsonObject> Parameters => Node["parameters"]?.AsArray().Select(one => one!.AsObject()) ?? [];
 
     public IEnumerable<KeyValuePair<string, JsonNode?>> Bodies => Node["requestBody"]?["content"]?.AsObject() ?? [];

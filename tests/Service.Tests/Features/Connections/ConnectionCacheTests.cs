@@ -1,5 +1,6 @@
 using Bellhop.Features.Connections;
 using Bellhop.Features.Secrets;
+using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Outgoing;
 using Bellhop.Infrastructure.Secrets;
@@ -80,9 +81,10 @@ public sealed class ConnectionCacheTests(ServiceFixture service)
         await other.MakeAsync("crm", TestConnections.Sound["http"]);
         await using var connection = await service.Database.OpenConnectionAsync(Token);
 
-        var names = await service
-            .Services.GetRequiredService<ConnectionNames>()
-            .NamesAsync(connection, project.Id, Token);
+        var caller = new Caller();
+        caller.Become(Identity.Internal(project.Id, "test"));
+
+        var names = await service.Services.GetRequiredService<ConnectionNames>().NamesAsync(connection, caller, Token);
 
         Assert.Equal([new("mail", (made.Id, "smtp"))], names);
     }

@@ -85,6 +85,7 @@ public sealed class RotateSecretsTests(ServiceFixture service) : IDisposable
                 "idempotency_keys.answer=0",
                 "secrets.value=1",
                 "sources.secrets=1",
+                "users.totp_secret=0",
                 "webhook_endpoints.secrets=1",
             ],
             Resealed(report)

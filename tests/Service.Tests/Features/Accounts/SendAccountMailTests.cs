@@ -1,0 +1,85 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Text.RegularExpressions;
+using Bellhop.Tests.Support;
+using Xunit;
+
+namespace Bellhop.Tests.Features.Accounts;
+
+public sealed class SendAccountMailTests(ServiceFixture service)
+{
+    [Fact]
+    public async Task The_token_comes_by_mail_stands_nowhere_else_and_works()
+    {
+        await using var server = await MailServer.StartAsync("off");
+        await using var own = await StartAsync(service);
+        using var http = await ConnectAsync(own, server);
+        var account = await TestAccount.CreateAsync(own);
+
+        var invited = await http.PostAsync("/v1/users/invite", """{"email":"eve@x.example","role":"viewer"}""");
+        Assert.True(invited.Body.GetProperty("sent").GetBoolean(), invited.Text);
+        var token = await TokenAsync(server, 1);
+        using var client = TestAccount.Client(own.Address);
+        (await RedeemAsync(client, token)).Expect(HttpStatusCode.NoContent);
+
+        foreach (var email in new[] { "nobody@x.example", account.Email })
+        {
+            (await client.PostAsync("/v1/auth/reset", $$"""{"email":"{{email}}"}""")).Expect(HttpStatusCode.Accepted);
+        }
+
+        var reset = await TokenAsync(server, 2);
+        (await client.PostAsync("/v1/auth/reset", $$"""{"email":"{{account.Email}}"}""")).Expect(
+            HttpStatusCode.Accepted
+        );
+        Assert.Equal(
+            0,
+            await account.AskAsync<long>($"SELECT count(*) FROM job_history h WHERE h::text LIKE '%{reset}%'")
+        );
+        (await RedeemAsync(client, reset)).Expect(HttpStatusCode.NoContent);
+        await account.CookieAsync("wrong donkey solar clip");
+        Assert.Equal(2, server.Messages.Count);
+    }
+
+    [Fact]
+    public async Task Users_cannot_enqueue_one()
+    {
+        var project = await service.NewProjectAsync();
+
+        var answer = await project.Http.PostAsync("/v1/jobs", """{"kind":"accounts.mail"}""");
+
+        Assert.Equal("unknown_kind", answer.Code);
+    }
+
+    internal static Task<OwnService> StartAsync(ServiceFixture service) =>
+        OwnService.StartAsync(
+            service,
+            set: settings =>
+                settings with
+                {
+                    MailConnection = "default/mail",
+                    PublicUrl = "https://bellhop.example.com",
+                }
+        );
+
+    internal static async Task<HttpClient> ConnectAsync(OwnService own, MailServer server)
+    {
+        var http = new HttpClient { BaseAddress = own.Address };
+        http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", await own.NewKeyAsync());
+        var document =
+            $$"""{"name":"mail","kind":"smtp","config":{"host":"127.0.0.1","port":{{server.Port}},"user":"{{MailServer.User}}","from":"Shop <help@shop.example>","tls":"off"},"secret":{"value":"{{MailServer.Password}}"} }""";
+        (await http.PostAsync("/v1/connections", document)).Expect(HttpStatusCode.Created);
+        return http;
+    }
+
+    private static async Task<string> TokenAsync(MailServer server, int count)
+    {
+        var messages = await Eventually.FitAsync(() => Task.FromResult(server.Messages), found => found.Count >= count);
+        var data = Regex.Replace(messages[count - 1].GetProperty("data").GetString()!, "=\r\n", "").Replace("=3D", "=");
+        var token = Regex.Match(data, "bhot_[0-9A-Za-z]{49}").Value;
+        Assert.Contains($"https://bellhop.example.com/redeem#token={token}", data, StringComparison.Ordinal);
+        return token;
+    }
+
+    private static Task<Answer> RedeemAsync(HttpClient client, string token) =>
+        client.CallAsync("POST", "/v1/auth/redeem", $$"""{"token":"{{token}}","password":"wrong donkey solar clip"}""");
+}
