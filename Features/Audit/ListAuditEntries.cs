@@ -76,7 +76,7 @@ public static class ListAuditEntries
         }
 
         private static string Line(AuditItem entry) =>
-            $"{Rfc3339.Write(entry.At)}\t{entry.Actor}\t{entry.Action}\t{entry.Target}\t{entry.Address ?? "-"}\t{entry.Id}";
+            $"{entry.At:yyyy-MM-dd'T'HH:mm:ss.fff'Z'}\t{entry.Actor}\t{entry.Action}\t{entry.Target}\t{entry.Address ?? "-"}\t{entry.Id}";
     }
 
     public sealed record Query(

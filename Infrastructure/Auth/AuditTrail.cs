@@ -72,19 +72,13 @@ public sealed class AuditTrail(Caller caller, TimeProvider clock)
 
     private static class Sql
     {
-        // what is marked here the chain takes up
         public const string Insert = """
-            WITH entry AS (
-                INSERT INTO audit_entries (
-                    project_id, id, at, actor, actor_id, method, address, request_id, action, target, target_id, before, after
-                )
-                VALUES (
-                    @ProjectId, @Id, @At, @Actor, @ActorId, @Method, @Address, @RequestId, @Action, @Target, @TargetId, @Before,
-                    @After
-                )
-                RETURNING project_id, id
+            INSERT INTO audit_entries (
+                project_id, id, at, actor, actor_id, method, address, request_id, action, target, target_id, before, after
             )
-            INSERT INTO audit_unlinked (project_id, id) SELECT project_id, id FROM entry
+            VALUES (
+                @ProjectId, @Id, @At, @Actor, @ActorId, @Method, @Address, @RequestId, @Action, @Target, @TargetId, @Before, @After
+            )
             """;
     }
 }
