@@ -55,6 +55,7 @@ CREATE INDEX sessions_by_end ON sessions (expires_at);
 CREATE TABLE token_families (
     user_id uuid NOT NULL REFERENCES users,
     id uuid NOT NULL,
+    token_epoch integer NOT NULL, -- the user's when it began; with another one it goes on no more
     address inet,
     user_agent text,
     created_at timestamptz NOT NULL,
@@ -64,6 +65,7 @@ CREATE TABLE token_families (
     PRIMARY KEY (user_id, id)
 );
 CREATE INDEX token_families_by_end ON token_families (expires_at);
+CREATE INDEX token_families_ended ON token_families (ended_at) WHERE ended_at IS NOT NULL;
 
 CREATE TABLE refresh_tokens (
     secret_sha256 bytea PRIMARY KEY,

@@ -65,19 +65,10 @@ public sealed class AccountAudit(Caller caller, TimeProvider clock)
         NpgsqlConnection connection,
         Guid? userId,
         string email,
-        CancellationToken cancellationToken
-    ) =>
-        RecordAsync(
-            connection,
-            userId,
-            email,
-            "users.sign_in_failed",
-            "anonymous",
-            null,
-            ProofMethod.None,
-            null,
-            cancellationToken
-        );
+        CancellationToken cancellationToken,
+        string action = "users.sign_in_failed",
+        object? after = null
+    ) => RecordAsync(connection, userId, email, action, "anonymous", null, ProofMethod.None, after, cancellationToken);
 
     private async Task RecordAsync(
         NpgsqlConnection connection,

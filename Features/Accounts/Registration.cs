@@ -1,3 +1,4 @@
+using Bellhop.Features.Accounts.Tokens;
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Http;
 
@@ -17,6 +18,7 @@ internal static class Registration
         services.AddScoped<AccountAudit>();
         services.AddScoped<Credentials>();
         services.AddScoped<Sessions>();
+        services.AddTokens();
         services.AddScoped<OneTimeTokens>();
         services.AddScoped<Memberships>();
         services.AddSingleton<AccountMail>();

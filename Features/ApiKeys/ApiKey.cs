@@ -32,6 +32,10 @@ public sealed class ApiKey
     /// <summary>What is stored.</summary>
     public byte[] Sha256 => SHA256.HashData(Encoding.ASCII.GetBytes(Text));
 
+    /// <summary>What tells one secret of a key from another and says nothing of either.</summary>
+    public static string MarkOf(byte[] storedSha256) =>
+        Convert.ToHexStringLower(SHA256.HashData(storedSha256).AsSpan(0, 8));
+
     /// <summary>A new key with a secret from the system's random generator.</summary>
     public static ApiKey Create(Guid id)
     {

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Database;
+using Bellhop.Infrastructure.Secrets;
 using Dapper;
 using Npgsql;
 
@@ -35,6 +36,23 @@ public sealed partial class KnownKeys(NpgsqlDataSource database, TimeProvider cl
         catch when (entry.Loading.IsFaulted)
         {
             _entries.TryRemove(KeyValuePair.Create(key.Id, entry)); // an outage is not remembered
+            throw;
+        }
+    }
+
+    /// <summary>The same for who showed the key before and has something for it that bears its mark.</summary>
+    public async ValueTask<Identity?> FindAsync(Guid id, string mark, CancellationToken cancellationToken)
+    {
+        var keyId = CrockfordBase32.Encode(id);
+        var entry = Current(keyId);
+        try
+        {
+            var known = await entry.Loading.WaitAsync(cancellationToken);
+            return known is not null && known.Bears(mark, clock.GetUtcNow()) ? known.Identity : null;
+        }
+        catch when (entry.Loading.IsFaulted)
+        {
+            _entries.TryRemove(KeyValuePair.Create(keyId, entry)); // an outage is not remembered
             throw;
         }
     }
@@ -144,6 +162,13 @@ public sealed partial class KnownKeys(NpgsqlDataSource database, TimeProvider cl
             && (
                 key.Matches(row.SecretSha256)
                 || (row.OldSha256 is { } old && now.UtcDateTime < row.OldExpiresAt && key.Matches(old))
+            );
+
+        public bool Bears(string mark, DateTimeOffset now) =>
+            (row.ExpiresAt is null || now.UtcDateTime < row.ExpiresAt)
+            && (
+                mark == ApiKey.MarkOf(row.SecretSha256)
+                || (row.OldSha256 is { } old && now.UtcDateTime < row.OldExpiresAt && mark == ApiKey.MarkOf(old))
             );
 
         private static Identity ToIdentity(Row row, Access access) =>

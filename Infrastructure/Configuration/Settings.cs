@@ -64,6 +64,15 @@ public sealed record Settings
     /// <summary>How long a stopping process still answers while /health/ready already says 503, in seconds.</summary>
     public required double DrainDelaySeconds { get; init; }
 
+    /// <summary>How long one key signs access tokens before the next one does, in days.</summary>
+    public double TokenRotateDays { get; init; } = 30;
+
+    /// <summary>How long refresh tokens may be exchanged after a login, in days, however often they are used.</summary>
+    public double TokenRefreshDays { get; init; } = 30;
+
+    /// <summary>How long a refresh token may lie unused, in days.</summary>
+    public double TokenIdleDays { get; init; } = 7;
+
     /// <summary>The server for the running role; empty: an embedded one in the state directory.</summary>
     public required string ConnectionString { get; init; }
 

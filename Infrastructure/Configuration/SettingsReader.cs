@@ -26,6 +26,9 @@ public sealed class SettingsReader(IConfiguration configuration)
         "Mail:Connection",
         "ShutdownGraceSeconds",
         "DrainDelaySeconds",
+        "Tokens:RotateDays",
+        "Tokens:RefreshDays",
+        "Tokens:IdleDays",
     ];
 
     private static readonly string[] AllRoles = ["api", "worker", "scheduler"];
@@ -57,6 +60,9 @@ public sealed class SettingsReader(IConfiguration configuration)
             MailConnection = Connection("Mail:Connection"),
             ShutdownGraceSeconds = (int)Number("ShutdownGraceSeconds", 20, 0, 3600),
             DrainDelaySeconds = Number("DrainDelaySeconds", 1.5, 0, 60),
+            TokenRotateDays = Number("Tokens:RotateDays", 30, 1, 365),
+            TokenRefreshDays = Number("Tokens:RefreshDays", 30, 1, 365),
+            TokenIdleDays = Number("Tokens:IdleDays", 7, 0.01, 365),
             ConnectionString = configuration.GetConnectionString("Bellhop") ?? "",
             MigrationsConnectionString = configuration.GetConnectionString("Migrations"),
         };

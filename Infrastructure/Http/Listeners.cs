@@ -39,7 +39,7 @@ public sealed class Listeners(Settings settings)
         // answer not yet read, where this way the rest of a body is thrown away for five seconds
         kestrel.Limits.MaxRequestBodySize = null;
         kestrel.Limits.MaxRequestLineSize = 8 * 1024;
-        kestrel.Limits.MaxRequestHeadersTotalSize = 32 * 1024;
+        kestrel.Limits.MaxRequestHeadersTotalSize = 64 * 1024; // a token of 50 KB gets an answer with a reason
         kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(10);
         // bytes that are not UTF-8 are replaced instead of failing without a body; RequestText refuses them
         kestrel.RequestHeaderEncodingSelector = _ => Encoding.UTF8;

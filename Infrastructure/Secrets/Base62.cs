@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Security.Cryptography;
 using System.Text;
 
@@ -18,6 +19,21 @@ public static class Base62
     /// a character, 256 bits in 43.
     /// </summary>
     public static string Random(int length) => RandomNumberGenerator.GetString(Alphabet, length);
+
+    /// <summary>32 bytes as 43 characters, most significant first, filled up with 0.</summary>
+    public static string Encode(ReadOnlySpan<byte> bytes)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(bytes.Length, 32);
+        var number = new BigInteger(bytes, isUnsigned: true, isBigEndian: true);
+        Span<char> digits = stackalloc char[43];
+        for (var i = digits.Length - 1; i >= 0; i--)
+        {
+            number = BigInteger.DivRem(number, Alphabet.Length, out var digit);
+            digits[i] = Alphabet[(int)digit];
+        }
+
+        return digits.ToString();
+    }
 
     /// <summary>
     /// The CRC-32 (ISO-HDLC, as in zip and Ethernet) of the text's UTF-8 bytes in six characters, most significant

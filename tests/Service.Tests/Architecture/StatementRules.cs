@@ -25,6 +25,7 @@ public sealed partial class StatementRules(ServiceFixture service)
         ["ForgetIdempotencyKeys.Forget"] = "a duty: a day is a day in every project",
         ["ForgetSignIns.Tokens"] = "a duty: a day is a day in every project",
         ["JobClaims.Claim"] = "one claim serves the queues of all projects",
+        ["KnownIssuers.Find"] = "a token is shown before its project is known",
         ["KnownKeys.Find"] = "a key is looked up before its project is known",
         ["KnownUsers.Find"] = "a user is in several projects, and picks one",
         ["MeasureEndpoints.Count"] = "a gauge over all projects",

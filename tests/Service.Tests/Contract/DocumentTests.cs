@@ -1,6 +1,7 @@
 using System.Net.Http.Headers;
 using System.Reflection;
 using System.Text.Json.Nodes;
+using Bellhop.Features.Accounts.Tokens;
 using Bellhop.Infrastructure.Http;
 using Bellhop.Tests.Features.Accounts;
 using Bellhop.Tests.Support;
@@ -178,7 +179,9 @@ public sealed class DocumentTests(ServiceFixture service)
                 await account.SetAsync("email = 'ada@example.com', email_key = 'ada@example.com'");
             }
 
-            using var content = new StringContent(body.Value!["example"]!.ToJsonString());
+            // the key of the example is nobody's
+            var example = body.Value!["example"]!.ToJsonString();
+            using var content = new StringContent(example.Replace(TokenRequest.Example.ApiKey!, project.Key));
             content.Headers.ContentType = new MediaTypeHeaderValue(body.Key);
             var isOfUser = operation.IsForUsers || operation.Path.StartsWith("/v1/auth/", StringComparison.Ordinal);
             var caller = isOfUser ? user : project.Http;

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Bellhop.Features.Accounts.Tokens;
 
 namespace Bellhop.Tests.Contract;
 
@@ -17,7 +18,14 @@ internal sealed record FuzzCase(string Name, string Path)
 
 /// <summary>Makes the requests of one operation from what the document says of it.</summary>
 /// <param name="ids">Ids of what there is, by the first segment of its path.</param>
-internal sealed class FuzzCases(ApiDocument document, Operation operation, Random random, Func<string, string?> ids)
+/// <param name="key">A key that is one, where the examples show one that is none.</param>
+internal sealed class FuzzCases(
+    ApiDocument document,
+    Operation operation,
+    Random random,
+    Func<string, string?> ids,
+    string key
+)
 {
     // what the service sends webhooks to must not be anybody's
     private const string Elsewhere = "https://crm.example.com";
@@ -339,6 +347,7 @@ internal sealed class FuzzCases(ApiDocument document, Operation operation, Rando
     // each request makes something of its own, where it makes something
     private string Own(string text) =>
         text.Replace(Elsewhere, Nowhere, StringComparison.Ordinal)
+            .Replace($"{TokenRequest.Example.ApiKey}", key, StringComparison.Ordinal)
             .Replace("\"name\":\"", $"\"name\":\"f{random.Next():x}-", StringComparison.Ordinal)
             .Replace("ticket-7", $"ticket-{random.Next()}", StringComparison.Ordinal);
 

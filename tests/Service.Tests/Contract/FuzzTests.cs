@@ -60,7 +60,13 @@ public sealed class FuzzTests(ServiceFixture service)
                     var own = seed ^ Stable(operation.ToString());
                     // of its own: how many ids there are must not change what else is made
                     var choice = new Random(own);
-                    var cases = new FuzzCases(document, operation, new Random(own), kind => Any(kind, choice));
+                    var cases = new FuzzCases(
+                        document,
+                        operation,
+                        new Random(own),
+                        kind => Any(kind, choice),
+                        project.Key
+                    );
                     foreach (var one in cases.Valid())
                     {
                         Learn(operation, await SendAsync(document, operation, one, project.Http));

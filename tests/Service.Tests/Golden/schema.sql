@@ -620,6 +620,7 @@ COMMENT ON COLUMN bellhop.sources.secrets IS 'sealed';
 CREATE TABLE bellhop.token_families (
     user_id uuid NOT NULL,
     id uuid NOT NULL,
+    token_epoch integer NOT NULL,
     address inet,
     user_agent text,
     created_at timestamp with time zone NOT NULL,
@@ -863,6 +864,7 @@ CREATE INDEX source_rejections_by_source ON ONLY bellhop.source_rejections USING
 CREATE INDEX source_rejections_default_project_id_source_id_id_idx ON bellhop.source_rejections_default USING btree (project_id, source_id, id);
 CREATE UNIQUE INDEX sources_name_taken ON bellhop.sources USING btree (project_id, name) WHERE (deleted_at IS NULL);
 CREATE INDEX token_families_by_end ON bellhop.token_families USING btree (expires_at);
+CREATE INDEX token_families_ended ON bellhop.token_families USING btree (ended_at) WHERE (ended_at IS NOT NULL);
 CREATE INDEX token_issuers_by_issuer ON bellhop.token_issuers USING btree (issuer);
 CREATE INDEX user_identities_by_user ON bellhop.user_identities USING btree (user_id);
 CREATE UNIQUE INDEX webhook_endpoints_name_taken ON bellhop.webhook_endpoints USING btree (project_id, name) WHERE (deleted_at IS NULL);

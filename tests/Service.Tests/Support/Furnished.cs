@@ -45,6 +45,11 @@ public sealed class Furnished
             "/v1/connections",
             """{"name":"crm","kind":"http","config":{"base_url":"https://127.0.0.1:9"}}"""
         );
+        await MakeAsync(
+            key,
+            "/v1/token-issuers",
+            """{"name":"ci","issuer":"https://issuer.example.com","audience":"bellhop","role":"viewer"}"""
+        );
         (
             await key.CallAsync("PUT", $"/v1/secrets/kept-{Guid.NewGuid():N}", """{"value":"kept-for-the-tests"}""")
         ).Expect(HttpStatusCode.Created);

@@ -15,8 +15,8 @@ public sealed class ForgetSignInsTests(ServiceFixture service)
             """
             INSERT INTO sessions (user_id, id, secret_sha256, method, created_at, last_seen_at, expires_at)
             SELECT @Id, new_id(), uuid_send(gen_random_uuid()), 'password', now(), now(), now() - interval '25 hours';
-            INSERT INTO token_families (user_id, id, created_at, expires_at, ended_at)
-            SELECT @Id, new_id(), now(), now() + interval '1 day', now() - interval '1 hour' * h FROM unnest(ARRAY[1, 25]) AS h;
+            INSERT INTO token_families (user_id, id, token_epoch, created_at, expires_at, ended_at)
+            SELECT @Id, new_id(), 1, now(), now() + interval '1 day', now() - interval '1 hour' * h FROM unnest(ARRAY[1, 25]) AS h;
             INSERT INTO login_throttles (email_sha256, failures, failed_at)
             VALUES (@EmailSha256, 3, now() - interval '25 hours')
             """

@@ -16,7 +16,7 @@ public sealed class ListSessionsTests(ServiceFixture service)
         var cookie = await account.CookieAsync();
         await account.CookieAsync();
         await account.ExecuteAsync(
-            "INSERT INTO token_families (user_id, id, created_at, expires_at) VALUES (@Id, new_id(), now(), now() + interval '1 day')"
+            "INSERT INTO token_families (user_id, id, token_epoch, created_at, expires_at) VALUES (@Id, new_id(), 1, now(), now() + interval '1 day')"
         );
         using var client = account.SignedIn(cookie);
 

@@ -84,6 +84,7 @@ public sealed class RotateSecretsTests(ServiceFixture service) : IDisposable
                 "connections.secret=0",
                 "idempotency_keys.answer=0",
                 "secrets.value=1",
+                "signing_keys.private_key=0",
                 "sources.secrets=1",
                 "users.totp_secret=0",
                 "webhook_endpoints.secrets=1",

@@ -23,6 +23,7 @@ public sealed class PagingTests(ServiceFixture service)
             "/v1/jobs",
             "/v1/runs",
             "/v1/sources",
+            "/v1/token-issuers",
             "/v1/users/invitations",
             "/v1/webhook-endpoints",
         ];

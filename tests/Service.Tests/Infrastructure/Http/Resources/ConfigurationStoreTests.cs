@@ -30,6 +30,11 @@ public sealed class ConfigurationStoreTests(ServiceFixture service)
             """{"scheme":"standard-webhooks","secret":"whsec_MDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAw"}""",
             "scheme"
         ),
+        ["/v1/token-issuers"] = (
+            """{"issuer":"https://issuer.example.com","audience":"bellhop","role":"viewer"}""",
+            """{"audience":"shop"}""",
+            "audience"
+        ),
         ["/v1/webhook-endpoints"] = (
             """{"url":"http://127.0.0.1:9/hook","event_types":["a.b"]}""",
             """{"url":"http://127.0.0.1:9/other"}""",
