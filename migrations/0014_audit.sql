@@ -19,12 +19,23 @@ CREATE INDEX audit_entries_by_actor ON audit_entries (project_id, actor, id);
 CREATE INDEX audit_entries_by_action ON audit_entries (project_id, action, id);
 CREATE INDEX audit_entries_by_target ON audit_entries (project_id, target, id);
 
--- Entries that no link holds yet, written with them: whoever commits late is found as well, and what is linked is never looked at again.
+-- Entries that no link holds yet. Marked as they are written, whoever writes them: one that commits late is found as well, and what
+-- is linked is never looked at again.
 CREATE TABLE audit_unlinked (
     project_id uuid NOT NULL,
     id uuid NOT NULL,
     PRIMARY KEY (project_id, id)
 );
+CREATE FUNCTION mark_unlinked() RETURNS trigger
+LANGUAGE plpgsql SET search_path = bellhop, pg_temp AS $$
+BEGIN
+    INSERT INTO audit_unlinked (project_id, id) SELECT project_id, id FROM added;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER audit_entries_marked
+    AFTER INSERT ON audit_entries REFERENCING NEW TABLE AS added
+    FOR EACH STATEMENT EXECUTE FUNCTION mark_unlinked();
 
 -- The chain: each link holds the hash of its entry and of the link before. Closed by a duty, seconds after the entry.
 CREATE TABLE audit_links (

@@ -8,7 +8,7 @@ namespace Bellhop.Features.Audit;
 
 /// <summary>Appends a link for each entry that has none to the chain of its project.</summary>
 /// <remarks>
-/// <para>An entry is written together with a mark that it has no link (<c>audit_unlinked</c>), and linked when the mark is seen. So the
+/// <para>With an entry a trigger writes the mark that it has no link (<c>audit_unlinked</c>); it is linked when the mark is seen. So the
 /// order of the chain is that in which entries became visible, not that of their ids: one that commits late, with an older id, is
 /// linked behind newer ones and none is left out. The chain proves that what was linked is as it was; it does not prove an order,
 /// which nobody who commits concurrently has. And nothing but the marks is looked at each second, however long the chain.</para>

@@ -51,8 +51,9 @@ internal sealed class ChainCheck(NpgsqlDataSource database, AuditChain chain, Ti
         var last = ChainHead.None;
         await using var command = new NpgsqlCommand(Sql.Links, connection) { Parameters = { new("ProjectId", projectId) } };
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        var toLink = reader.GetRowParser<LinkRow>();
-        var toEntry = reader.GetRowParser<ChainedEntry>();
+        // the entry's columns follow those of the link, and are null where it is gone
+        var toLink = reader.GetRowParser<LinkRow>(length: 4);
+        var toEntry = reader.GetRowParser<ChainedEntry>(startIndex: 3);
         while (await reader.ReadAsync(cancellationToken))
         {
             var link = toLink(reader);
