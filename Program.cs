@@ -1,6 +1,7 @@
 using Bellhop.Features.Accounts;
 using Bellhop.Features.Accounts.Oidc;
 using Bellhop.Features.ApiKeys;
+using Bellhop.Features.Audit;
 using Bellhop.Features.Automations;
 using Bellhop.Features.Connections;
 using Bellhop.Features.Events;
@@ -54,6 +55,7 @@ public sealed class Program
     private static void AddFeatures(IServiceCollection services, Settings settings) =>
         services
             .AddOutgoing(settings.OutgoingAllowNetworks, settings.DatabaseHosts)
+            .AddAudit()
             .AddAccounts()
             .AddOidcLogin(settings)
             .AddApiKeys()

@@ -1,9 +1,10 @@
 using System.CommandLine;
+using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Cli;
+using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Http;
 using FluentValidation;
 using MediatR;
-using Npgsql;
 
 namespace Bellhop.Features.Accounts;
 
@@ -34,20 +35,28 @@ public static class CreateProject
         public Validator() => RuleFor(command => command.Name).IsSlug();
     }
 
-    internal sealed class Handler(NpgsqlDataSource database, TimeProvider clock)
+    internal sealed class Handler(UnitOfWork works, Caller caller, AuditTrail audit, TimeProvider clock)
         : IRequestHandler<Command, Result<Response>>
     {
         public async Task<Result<Response>> Handle(Command command, CancellationToken cancellationToken)
         {
-            await using var connection = await database.OpenConnectionAsync(cancellationToken);
-            await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+            await using var work = await works.BeginAsync(cancellationToken);
             var id = Guid.CreateVersion7(clock.GetUtcNow());
-            if (await Projects.CreateAsync(connection, id, command.Name, cancellationToken) is null)
+            if (await Projects.CreateAsync(work.Connection, id, command.Name, cancellationToken) is null)
             {
                 return Problems.NameTaken.Because($"There is a project {command.Name} already.");
             }
 
-            await transaction.CommitAsync(cancellationToken);
+            await audit.RecordAsync(
+                work.Connection,
+                [id],
+                caller.Actor,
+                caller.Id,
+                caller.Method,
+                new AuditRecord("projects.create", $"projects/{command.Name}", id, null, new { command.Name }),
+                cancellationToken
+            );
+            await work.CommitAsync(cancellationToken);
             return new Response(id, command.Name);
         }
     }

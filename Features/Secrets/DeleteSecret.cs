@@ -4,7 +4,6 @@ using Bellhop.Infrastructure.Http;
 using Carter;
 using Dapper;
 using MediatR;
-using Npgsql;
 
 namespace Bellhop.Features.Secrets;
 
@@ -35,14 +34,19 @@ public static class DeleteSecret
 
     public sealed record Command(string Name) : IRequest<Result<Unit>>;
 
-    internal sealed class Handler(NpgsqlDataSource database, NamedSecrets secrets, SecretUsers users, Caller caller)
-        : IRequestHandler<Command, Result<Unit>>
+    internal sealed class Handler(
+        UnitOfWork works,
+        NamedSecrets secrets,
+        SecretUsers users,
+        Caller caller,
+        AuditTrail audit
+    ) : IRequestHandler<Command, Result<Unit>>
     {
         public async Task<Result<Unit>> Handle(Command command, CancellationToken cancellationToken)
         {
             var arguments = new { caller.ProjectId, command.Name };
-            await using var connection = await database.OpenConnectionAsync(cancellationToken);
-            await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+            await using var work = await works.BeginAsync(cancellationToken);
+            var connection = work.Connection;
             // waits for whoever is just naming it, and has later ones wait for the end of this
             if (await connection.QuerySingleOrDefaultAsync<string>(Sql.Lock.With(arguments, cancellationToken)) is null)
             {
@@ -57,8 +61,13 @@ public static class DeleteSecret
             }
 
             await connection.ExecuteAsync(Sql.Delete.With(arguments, cancellationToken));
-            await transaction.CommitAsync(cancellationToken);
-            secrets.Forget(caller.ProjectId, command.Name);
+            await audit.RecordAsync(
+                connection,
+                new AuditRecord("secrets.delete", $"secrets/{command.Name}", null, SecretView.Recorded),
+                cancellationToken
+            );
+            work.AfterCommit(() => secrets.Forget(caller.ProjectId, command.Name));
+            await work.CommitAsync(cancellationToken);
             return Unit.Value;
         }
     }

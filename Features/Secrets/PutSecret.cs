@@ -6,7 +6,6 @@ using Carter;
 using Dapper;
 using FluentValidation;
 using MediatR;
-using Npgsql;
 
 namespace Bellhop.Features.Secrets;
 
@@ -58,11 +57,12 @@ public static class PutSecret
     }
 
     internal sealed class Handler(
-        NpgsqlDataSource database,
+        UnitOfWork works,
         NamedSecrets secrets,
         SecretUsers users,
         SecretBox box,
         Caller caller,
+        AuditTrail audit,
         TimeProvider clock
     ) : IRequestHandler<Command, Result<Response>>
     {
@@ -80,10 +80,22 @@ public static class PutSecret
                 Value = box.Seal(command.Value, NamedSecrets.Sealed.At(caller.ProjectId, command.Name)),
                 Now = clock.GetUtcNow().UtcDateTime,
             };
-            await using var connection = await database.OpenConnectionAsync(cancellationToken);
-            var put = await connection.QuerySingleAsync<PutRow>(Sql.Put.With(arguments, cancellationToken));
-            secrets.Forget(caller.ProjectId, command.Name);
-            var usedBy = await users.FindAsync(connection, caller.ProjectId, [command.Name], cancellationToken);
+            await using var work = await works.BeginAsync(cancellationToken);
+            var put = await work.Connection.QuerySingleAsync<PutRow>(Sql.Put.With(arguments, cancellationToken));
+            await audit.RecordAsync(
+                work.Connection,
+                new AuditRecord(
+                    put.IsNew ? "secrets.create" : "secrets.update",
+                    $"secrets/{command.Name}",
+                    null,
+                    put.IsNew ? null : SecretView.Recorded,
+                    SecretView.Recorded
+                ),
+                cancellationToken
+            );
+            var usedBy = await users.FindAsync(work.Connection, caller.ProjectId, [command.Name], cancellationToken);
+            work.AfterCommit(() => secrets.Forget(caller.ProjectId, command.Name));
+            await work.CommitAsync(cancellationToken);
             return new Response(put.ToRow().ToView(usedBy), put.IsNew);
         }
 

@@ -1,5 +1,7 @@
+using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Cli;
 using Bellhop.Infrastructure.Configuration;
+using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Http;
 using Bellhop.Infrastructure.Secrets;
 using MediatR;
@@ -61,6 +63,8 @@ public static class RotateSecrets
         IEnumerable<SealedColumn> columns,
         Resealing resealing,
         KeyRing ring,
+        UnitOfWork works,
+        AuditTrail audit,
         TimeProvider clock
     ) : IRequestHandler<Command, Result<Report>>
     {
@@ -79,7 +83,33 @@ public static class RotateSecrets
             }
 
             var removable = ring.Keys.Skip(1).Select(key => key.Id);
-            return new Report(ring.Active.Id, done, isWhole ? [.. removable] : [], isWhole);
+            var report = new Report(ring.Active.Id, done, isWhole ? [.. removable] : [], isWhole);
+            await RecordAsync(report, cancellationToken);
+            return report;
+        }
+
+        // its batches are committed by then: what is recorded is that the operator had it done, and what came of it
+        private async Task RecordAsync(Report report, CancellationToken cancellationToken)
+        {
+            await using var work = await works.OpenAsync(cancellationToken);
+            var resealed = report.Columns.Sum(column => column.Resealed);
+            await audit.RecordAsync(
+                work.Connection,
+                new AuditRecord(
+                    "secrets.rotate",
+                    "secrets",
+                    null,
+                    null,
+                    new
+                    {
+                        report.Key,
+                        Resealed = resealed,
+                        report.IsWhole,
+                    }
+                ),
+                cancellationToken
+            );
+            await work.CommitAsync(cancellationToken);
         }
     }
 }

@@ -16,6 +16,9 @@ public sealed record SecretView(
 ) : IExampled<SecretView>
 {
     public static SecretView Example => new("crm-token", Story.SetUpAt, Story.SetUpAt, Story.At, ["connections/crm"]);
+
+    /// <summary>What the audit says of a secret: that there is one.</summary>
+    internal static object Recorded { get; } = new { value = "***" };
 }
 
 /// <summary>A secret's row without its value.</summary>

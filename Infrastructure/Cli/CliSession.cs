@@ -81,7 +81,7 @@ public sealed class CliSession(ParseResult parsed, Composition composition)
             return Refuse(Problems.NotFound.Because($"There is no project {name}."));
         }
 
-        var identity = Identity.Internal(project, $"cli:{Environment.UserName}");
+        var identity = Identity.Internal(project, $"cli:{Environment.UserName}") with { Method = ProofMethod.Cli };
         scope.ServiceProvider.GetRequiredService<Caller>().Become(identity);
         return await SendAsync(scope.ServiceProvider, request, describe, exitCodeOf, cancellationToken);
     }

@@ -25,14 +25,17 @@ internal static class CompiledCode
     ];
 
     /// <summary>Every method or field of another assembly that a method of the type uses, as <c>Namespace.Type::Member</c>.</summary>
-    public static IEnumerable<string> MembersUsed(TypeDefinition type) =>
-        type
-            .Methods.Where(method => method.HasBody)
-            .SelectMany(method => method.Body.Instructions)
-            .Select(instruction => instruction.Operand)
-            .OfType<MemberReference>()
-            .Where(member => member.DeclaringType is not null)
-            .Select(member => $"{member.DeclaringType.FullName}::{member.Name}");
+    public static IEnumerable<string> MembersUsed(TypeDefinition type) => type.Methods.SelectMany(MembersUsed);
+
+    /// <summary>The same of one method.</summary>
+    public static IEnumerable<string> MembersUsed(MethodDefinition method) =>
+        method.HasBody
+            ? method
+                .Body.Instructions.Select(instruction => instruction.Operand)
+                .OfType<MemberReference>()
+                .Where(member => member.DeclaringType is not null)
+                .Select(member => $"{member.DeclaringType.FullName}::{member.Name}")
+            : [];
 
     public static TypeReference Outermost(TypeReference type) =>
         type.DeclaringType is { } outer ? Outermost(outer) : type;

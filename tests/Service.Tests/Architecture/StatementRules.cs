@@ -16,6 +16,8 @@ public sealed partial class StatementRules(ServiceFixture service)
     private static readonly Dictionary<string, string> EngineWide = new(StringComparer.Ordinal)
     {
         ["AccountAudit.Insert"] = "what happens to an account is told in each of its projects",
+        ["AuditChain.NextProject"] = "a duty: it closes the chain of every project, one after the other",
+        ["ChainSeal.TakeSealed"] = "rotation seals every project's head anew",
         ["ConnectionSecret.TakeSealed"] = "rotation seals every project's secrets anew",
         ["EndpointSecret.TakeSealed"] = "rotation seals every project's secrets anew",
         ["ExpireDeliveries.Expire"] = "a duty: eight days are eight days in every project",

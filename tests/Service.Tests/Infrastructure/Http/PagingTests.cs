@@ -17,6 +17,7 @@ public sealed class PagingTests(ServiceFixture service)
     public static TheoryData<string> Lists =>
         [
             "/v1/api-keys",
+            "/v1/audit",
             "/v1/automations",
             "/v1/connections",
             "/v1/deliveries",
@@ -86,7 +87,10 @@ public sealed class PagingTests(ServiceFixture service)
     public async Task A_list_says_what_it_does_not_know(string path)
     {
         var http = (await service.NewProjectAsync()).Http;
-        var field = path == "/v1/events" ? "received_at" : "created_at";
+        var field =
+            path == "/v1/events" ? "received_at"
+            : path == "/v1/audit" ? "at"
+            : "created_at";
 
         foreach (
             var (query, parameter) in new[]
