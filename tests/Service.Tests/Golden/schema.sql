@@ -58,6 +58,15 @@ BEGIN
     RETURN made;
 END
 $$;
+CREATE FUNCTION bellhop.mark_unlinked() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'bellhop', 'pg_temp'
+    AS $$
+BEGIN
+    INSERT INTO audit_unlinked (project_id, id) SELECT project_id, id FROM added;
+    RETURN NULL;
+END
+$$;
 CREATE FUNCTION bellhop.new_id() RETURNS uuid
     LANGUAGE sql PARALLEL SAFE
     AS $$
@@ -127,11 +136,16 @@ CREATE TABLE bellhop.audit_heads (
     hash bytea NOT NULL,
     seal text NOT NULL
 );
+COMMENT ON COLUMN bellhop.audit_heads.seal IS 'sealed';
 CREATE TABLE bellhop.audit_links (
     project_id uuid NOT NULL,
     seq bigint NOT NULL,
     entry_id uuid NOT NULL,
     hash bytea NOT NULL
+);
+CREATE TABLE bellhop.audit_unlinked (
+    project_id uuid NOT NULL,
+    id uuid NOT NULL
 );
 CREATE TABLE bellhop.automation_versions (
     project_id uuid NOT NULL,
@@ -714,6 +728,8 @@ ALTER TABLE ONLY bellhop.audit_links
     ADD CONSTRAINT audit_links_once UNIQUE (project_id, entry_id);
 ALTER TABLE ONLY bellhop.audit_links
     ADD CONSTRAINT audit_links_pkey PRIMARY KEY (project_id, seq);
+ALTER TABLE ONLY bellhop.audit_unlinked
+    ADD CONSTRAINT audit_unlinked_pkey PRIMARY KEY (project_id, id);
 ALTER TABLE ONLY bellhop.automation_versions
     ADD CONSTRAINT automation_versions_pkey PRIMARY KEY (project_id, automation_id, version);
 ALTER TABLE ONLY bellhop.automations
@@ -819,6 +835,9 @@ ALTER TABLE ONLY bellhop.users
 ALTER TABLE ONLY bellhop.webhook_endpoints
     ADD CONSTRAINT webhook_endpoints_pkey PRIMARY KEY (project_id, id);
 CREATE UNIQUE INDEX api_keys_name_taken ON bellhop.api_keys USING btree (project_id, name) WHERE (revoked_at IS NULL);
+CREATE INDEX audit_entries_by_action ON bellhop.audit_entries USING btree (project_id, action, id);
+CREATE INDEX audit_entries_by_actor ON bellhop.audit_entries USING btree (project_id, actor, id);
+CREATE INDEX audit_entries_by_target ON bellhop.audit_entries USING btree (project_id, target, id);
 CREATE INDEX automations_by_state ON bellhop.automations USING btree (project_id, state, id) WHERE (deleted_at IS NULL);
 CREATE UNIQUE INDEX automations_name_taken ON bellhop.automations USING btree (project_id, name) WHERE (deleted_at IS NULL);
 CREATE INDEX connections_by_kind ON bellhop.connections USING btree (project_id, kind, id);
@@ -889,6 +908,7 @@ ALTER INDEX bellhop.runs_by_event ATTACH PARTITION bellhop.runs_default_project_
 ALTER INDEX bellhop.runs_by_state ATTACH PARTITION bellhop.runs_default_project_id_state_id_idx;
 ALTER INDEX bellhop.source_rejections_pkey ATTACH PARTITION bellhop.source_rejections_default_pkey;
 ALTER INDEX bellhop.source_rejections_by_source ATTACH PARTITION bellhop.source_rejections_default_project_id_source_id_id_idx;
+CREATE TRIGGER audit_entries_marked AFTER INSERT ON bellhop.audit_entries REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION bellhop.mark_unlinked();
 ALTER TABLE ONLY bellhop.connections
     ADD CONSTRAINT connections_secret_exists FOREIGN KEY (project_id, secret_name) REFERENCES bellhop.secrets(project_id, name);
 ALTER TABLE ONLY bellhop.memberships
@@ -911,6 +931,7 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.api_keys TO bellhop_app;
 GRANT SELECT,INSERT ON TABLE bellhop.audit_entries TO bellhop_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE bellhop.audit_heads TO bellhop_app;
 GRANT SELECT,INSERT ON TABLE bellhop.audit_links TO bellhop_app;
+GRANT SELECT,INSERT,DELETE ON TABLE bellhop.audit_unlinked TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.automation_versions TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.automations TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.connections TO bellhop_app;

@@ -89,7 +89,8 @@ public sealed class RotateSecretsTests(ServiceFixture service) : IDisposable
                 "users.totp_secret=0",
                 "webhook_endpoints.secrets=1",
             ],
-            Resealed(report)
+            // a duty may have sealed the head of the audit anew before
+            Resealed(report).Where(text => !text.StartsWith("audit_heads.", StringComparison.Ordinal))
         );
         Assert.Equal(
             [oldLine[..8]],
