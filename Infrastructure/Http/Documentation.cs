@@ -114,7 +114,8 @@ public static class Documentation
                 Type = SecuritySchemeType.Http,
                 Scheme = "bearer",
                 BearerFormat = "JWT",
-                Description = "An access token of POST /v1/auth/token, or of an issuer that the project trusts.",
+                Description =
+                    "An access token of POST /v1/auth/token, or of an issuer that the project trusts; checked as RFC8725 says.",
             },
             [SessionScheme] = new OpenApiSecurityScheme
             {
