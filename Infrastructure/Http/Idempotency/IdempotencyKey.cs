@@ -17,7 +17,10 @@ public sealed class IdempotencyKey
     public const string Header = "Idempotency-Key";
     public const int MaxLength = 255;
 
-    private IdempotencyKey(byte[] scoped) => Sha256 = scoped;
+    private IdempotencyKey(Guid projectId, byte[] scoped) => (ProjectId, Sha256) = (projectId, scoped);
+
+    /// <summary>Where its row is.</summary>
+    public Guid ProjectId { get; }
 
     /// <summary>What the row of the key is found by.</summary>
     public byte[] Sha256 { get; }
@@ -25,7 +28,14 @@ public sealed class IdempotencyKey
     /// <summary>What is locked while a request with the key is worked on.</summary>
     public long LockId => BinaryPrimitives.ReadInt64BigEndian(Sha256);
 
-    public static Result<IdempotencyKey> Read(StringValues header, Caller caller, string method, string route)
+    /// <param name="projectId">Of a route that acts in no project: all zeros, whichever one the caller has picked.</param>
+    public static Result<IdempotencyKey> Read(
+        StringValues header,
+        Caller caller,
+        Guid projectId,
+        string method,
+        string route
+    )
     {
         if (header.Count > 1)
         {
@@ -46,7 +56,8 @@ public sealed class IdempotencyKey
         return text.Length is 0 or > MaxLength || text.Any(character => character is < '!' or > '~')
             ? Refuse($"1 to {MaxLength} visible ASCII characters.")
             : new IdempotencyKey(
-                SHA256.HashData(Encoding.UTF8.GetBytes($"{caller.ProjectId:N}|{caller.Id:N}|{method} {route}|{text}"))
+                projectId,
+                SHA256.HashData(Encoding.UTF8.GetBytes($"{projectId:N}|{caller.Id:N}|{method} {route}|{text}"))
             );
     }
 

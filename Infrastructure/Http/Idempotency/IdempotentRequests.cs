@@ -24,7 +24,7 @@ public static class IdempotentRequests
     /// <summary>Whether requests to the route may carry a key.</summary>
     public static bool Takes(Endpoint? endpoint, string method) =>
         (HttpMethods.IsPost(method) || HttpMethods.IsPatch(method))
-        && endpoint?.Metadata.GetMetadata<RequiredPermission>() is not null
+        && endpoint?.Metadata.IsGuarded() == true
         && endpoint.Metadata.GetMetadata<Exempt>() is null;
 
     public static Task UseAsync(HttpContext http, RequestDelegate next)
@@ -38,9 +38,11 @@ public static class IdempotentRequests
     private static async Task AnswerAsync(HttpContext http, RequestDelegate next)
     {
         var services = http.RequestServices;
+        var caller = services.GetRequiredService<Caller>();
         var key = IdempotencyKey.Read(
             http.Request.Headers[IdempotencyKey.Header],
-            services.GetRequiredService<Caller>(),
+            caller,
+            http.GetEndpoint()!.Metadata.GetMetadata<RequiredPermission>() is null ? Guid.Empty : caller.ProjectId,
             http.Request.Method,
             // as routing sees it: no matter how the path is spelled, it is one route, and no two names differ by case alone
             http.Request.Path.Value!.TrimEnd('/').ToLowerInvariant()
@@ -57,7 +59,7 @@ public static class IdempotentRequests
         );
         var answers = services.GetRequiredService<KeptAnswers>();
         await using var work = await services.GetRequiredService<UnitOfWork>().ShareAsync(http.RequestAborted);
-        var (isFree, earlier, kept) = await answers.LockAsync(work.Connection, key.Unwrap(), http.RequestAborted);
+        var (isFree, earlier, kept) = await KeptAnswers.LockAsync(work.Connection, key.Unwrap(), http.RequestAborted);
         if (earlier is not null)
         {
             await ReplayAsync(http, earlier.AsSpan().SequenceEqual(request) ? answers.Open(key.Unwrap(), kept!) : null);

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Secrets;
 using Npgsql;
 
@@ -9,13 +8,13 @@ namespace Bellhop.Infrastructure.Http.Idempotency;
 internal sealed record KeptAnswer(int Status, IReadOnlyDictionary<string, string> Headers, byte[] Body);
 
 /// <summary>The answers to requests with an <c>Idempotency-Key</c>, sealed, for a day at least.</summary>
-internal sealed class KeptAnswers(SecretBox box, Caller caller, TimeProvider clock)
+internal sealed class KeptAnswers(SecretBox box, TimeProvider clock)
 {
     public static readonly SealedColumn Sealed = new("idempotency_keys", "answer", Sql.TakeSealed, Sql.PutSealed);
 
     /// <summary>Locks the key for the connection's transaction and looks for its answer: one round trip.</summary>
     /// <returns>Whether the key was free; and what it was used for, where it was.</returns>
-    public async Task<(bool IsFree, byte[]? Request, string? Sealed)> LockAsync(
+    public static async Task<(bool IsFree, byte[]? Request, string? Sealed)> LockAsync(
         NpgsqlConnection connection,
         IdempotencyKey key,
         CancellationToken cancellationToken
@@ -27,7 +26,7 @@ internal sealed class KeptAnswers(SecretBox box, Caller caller, TimeProvider clo
             {
                 new(Sql.Lock) { Parameters = { new("LockId", key.LockId) } },
                 // a statement of its own: its snapshot is younger than the lock, so it sees whoever held that before
-                new(Sql.Find) { Parameters = { new("ProjectId", caller.ProjectId), new("KeySha256", key.Sha256) } },
+                new(Sql.Find) { Parameters = { new("ProjectId", key.ProjectId), new("KeySha256", key.Sha256) } },
             },
         };
         await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
@@ -51,7 +50,7 @@ internal sealed class KeptAnswers(SecretBox box, Caller caller, TimeProvider clo
         {
             Parameters =
             {
-                new("ProjectId", caller.ProjectId),
+                new("ProjectId", key.ProjectId),
                 new("KeySha256", key.Sha256),
                 new("RequestSha256", request),
                 new("Answer", box.Seal(JsonSerializer.SerializeToUtf8Bytes(answer, JsonRules.Options), PlaceOf(key))),
@@ -69,8 +68,8 @@ internal sealed class KeptAnswers(SecretBox box, Caller caller, TimeProvider clo
             : throw new InvalidOperationException($"A kept answer does not open: {opened}.");
     }
 
-    private AssociatedData PlaceOf(IdempotencyKey key) =>
-        Sealed.At(caller.ProjectId, Convert.ToHexStringLower(key.Sha256));
+    private static AssociatedData PlaceOf(IdempotencyKey key) =>
+        Sealed.At(key.ProjectId, Convert.ToHexStringLower(key.Sha256));
 
     private static class Sql
     {
