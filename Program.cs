@@ -17,7 +17,6 @@ using Bellhop.Infrastructure.Http;
 using Bellhop.Infrastructure.Outgoing;
 using Bellhop.Infrastructure.Telemetry;
 using Carter;
-using Npgsql;
 
 namespace Bellhop;
 
@@ -29,7 +28,7 @@ public sealed class Program
         {
             AddFeatures = AddFeatures,
             BuildService = (settings, opening) => Build(settings, opening),
-            Settle = SettleAsync,
+            Settle = Projects.EnsureAsync,
             FindProject = Projects.FindAsync,
         };
 
@@ -67,12 +66,4 @@ public sealed class Program
             .AddAutomations()
             .AddWebhooks()
             .AddSystem();
-
-    private static Task<Guid?> SettleAsync(NpgsqlConnection connection, CancellationToken cancellationToken) =>
-        Projects.CreateAsync(
-            connection,
-            Guid.CreateVersion7(TimeProvider.System.GetUtcNow()),
-            Projects.Default,
-            cancellationToken
-        );
 }

@@ -36,6 +36,18 @@ public static class AccountsProblems
     );
     public static readonly ProblemCode NotInvited = new(403, "not_invited", "There is no account for this user");
 
+    public static readonly ProblemCode LastOwner = new(409, "last_owner", "The project keeps an owner")
+    {
+        Example = new(
+            "ada@example.com is the only owner who is neither disabled nor narrowed: make somebody else owner first."
+        ),
+    };
+
+    public static Problem IsLastOwner(string email) =>
+        LastOwner.Because(
+            $"{email} is the only owner who is neither disabled nor narrowed: make somebody else owner first."
+        );
+
     /// <summary>The same whether there is no such project or the user is no member of it.</summary>
     public static Problem NoProject { get; } =
         Problems.NotFound.Because("There is no such project, or you are no member of it.");

@@ -93,8 +93,9 @@ public static class CheckAccess
             {
                 return new Response(
                     false,
-                    Roles.Allow(caller.Role ?? "", scopes: null).Contains(permission)
-                        ? $"The role {caller.Role} has {permission}, and the scopes leave it out."
+                    caller.IsInArchive && !Roles.IsLeftInArchive(permission) ? "The project is archived, and only read."
+                        : Roles.Allow(caller.Role ?? "", scopes: null).Contains(permission)
+                            ? $"The role {caller.Role} has {permission}, and the scopes leave it out."
                         : $"The role {caller.Role} lacks {permission}."
                 );
             }

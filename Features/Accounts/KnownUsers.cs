@@ -35,24 +35,36 @@ public sealed record KnownMembership(
 /// A user who is disabled, or whose role is another, is treated so within 5 s in every process, and at once in the one that
 /// changed it. The memory is bounded.
 /// </remarks>
-public sealed class KnownUsers(NpgsqlDataSource database, TimeProvider clock)
+public sealed class KnownUsers : IDisposable
 {
+    private const string Topic = "users:";
     private const int Capacity = 10_000;
     private static readonly TimeSpan Freshness = TimeSpan.FromSeconds(4);
 
     // written by any request that finds its entry missing or stale; read by all
     private readonly ConcurrentDictionary<Guid, Entry> _entries = new();
 
+    private readonly NpgsqlDataSource _database;
+    private readonly Notifications _notifications;
+    private readonly TimeProvider _clock;
+    private readonly IDisposable _changes;
+
+    public KnownUsers(NpgsqlDataSource database, Notifications notifications, TimeProvider clock)
+    {
+        (_database, _notifications, _clock) = (database, notifications, clock);
+        _changes = notifications.Subscribe(Topic, Drop);
+    }
+
     /// <summary>The user as he was at most 4 s ago; null: there is none.</summary>
     public async ValueTask<KnownUser?> FindAsync(Guid id, CancellationToken cancellationToken)
     {
-        var now = clock.GetTimestamp();
-        if (_entries.TryGetValue(id, out var entry) && clock.GetElapsedTime(entry.Since, now) < Freshness)
+        var now = _clock.GetTimestamp();
+        if (_entries.TryGetValue(id, out var entry) && _clock.GetElapsedTime(entry.Since, now) < Freshness)
         {
             return entry.User;
         }
 
-        await using var connection = await database.OpenConnectionAsync(cancellationToken);
+        await using var connection = await _database.OpenConnectionAsync(cancellationToken);
         var user = await ReadAsync(connection, id, cancellationToken);
         if (_entries.Count >= Capacity)
         {
@@ -63,8 +75,21 @@ public sealed class KnownUsers(NpgsqlDataSource database, TimeProvider clock)
         return user;
     }
 
-    /// <summary>To be called when something about the user was committed.</summary>
-    public void Forget(Guid id) => _entries.TryRemove(id, out _);
+    /// <summary>To be called when something about the user was committed; other processes are told.</summary>
+    public void Forget(Guid id)
+    {
+        _entries.TryRemove(id, out _);
+        _notifications.Send($"{Topic}{id:N}");
+    }
+
+    /// <summary>To be called when something about a project was committed, whoever its members are.</summary>
+    public void ForgetAll()
+    {
+        _entries.Clear();
+        _notifications.Send(Topic);
+    }
+
+    public void Dispose() => _changes.Dispose();
 
     /// <summary>The user as he is now.</summary>
     public static async Task<KnownUser?> ReadAsync(
@@ -83,6 +108,19 @@ public sealed class KnownUsers(NpgsqlDataSource database, TimeProvider clock)
                 [.. rows.Where(row => row.MemberId is not null).Select(row => row.ToMembership())]
             )
             : null;
+    }
+
+    // after a gap any topic may have been missed
+    private void Drop(string topic)
+    {
+        if (Guid.TryParseExact(topic[Topic.Length..], "N", out var id))
+        {
+            _entries.TryRemove(id, out _);
+        }
+        else
+        {
+            _entries.Clear();
+        }
     }
 
     private sealed record Entry(long Since, KnownUser? User);

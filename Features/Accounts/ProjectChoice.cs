@@ -43,13 +43,14 @@ public static class ProjectChoice
         }
 
         var allowed = Roles.Allow(chosen.Role, chosen.Access.Scopes);
-        return nobody with
+        var identity = nobody with
         {
             ProjectId = chosen.ProjectId,
             Role = chosen.Role,
             Access = chosen.Access,
             Permissions = scopes is null ? allowed : allowed.Intersect(scopes).ToFrozenSet(StringComparer.Ordinal),
         };
+        return chosen.IsArchived ? identity.InArchive() : identity;
     }
 
     private static bool IsMeant(KnownMembership membership, string text) =>

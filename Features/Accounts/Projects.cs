@@ -10,24 +10,51 @@ public static class Projects
     public const string Default = "default";
 
     /// <summary>Makes the project; null when the name is taken. To be called inside a transaction.</summary>
-    public static Task<Guid?> CreateAsync(
+    /// <param name="now">When: its id tells it as well.</param>
+    public static async Task<Guid?> CreateAsync(
         NpgsqlConnection connection,
-        Guid id,
         string name,
+        DateTimeOffset now,
         CancellationToken cancellationToken
-    ) => connection.QuerySingleOrDefaultAsync<Guid?>(Sql.Create.With(new { Id = id, Name = name }, cancellationToken));
+    )
+    {
+        await LockNamesAsync(connection, cancellationToken);
+        var arguments = new
+        {
+            Id = Guid.CreateVersion7(now),
+            Name = name,
+            Now = now.UtcDateTime,
+        };
+        return await connection.QuerySingleOrDefaultAsync<Guid?>(Sql.Create.With(arguments, cancellationToken));
+    }
+
+    /// <summary>Makes the first project, where there is none at all: one that was given another name stays the only one.</summary>
+    public static async Task EnsureAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        if (!await connection.QuerySingleAsync<bool>(Sql.HasAny.With(null, cancellationToken)))
+        {
+            await CreateAsync(connection, Default, TimeProvider.System.GetUtcNow(), cancellationToken);
+        }
+    }
+
+    /// <summary>Until the transaction ends nobody else gives a project a name.</summary>
+    internal static Task LockNamesAsync(NpgsqlConnection connection, CancellationToken cancellationToken) =>
+        connection.ExecuteAsync(Sql.LockNames.With(null, cancellationToken));
 
     /// <summary>The id of the project with that name or id; null when there is none.</summary>
+    /// <param name="nameOrId">Null: the one that is named default, else the only one.</param>
     public static async Task<Guid?> FindAsync(
         NpgsqlDataSource database,
-        string nameOrId,
+        string? nameOrId,
         CancellationToken cancellationToken
     )
     {
         await using var connection = await database.OpenConnectionAsync(cancellationToken);
-        return await connection.QuerySingleOrDefaultAsync<Guid?>(
-            Sql.Find.With(new { NameOrId = nameOrId }, cancellationToken)
-        );
+        return nameOrId is null
+            ? await connection.QuerySingleOrDefaultAsync<Guid?>(Sql.FindOnly.With(new { Default }, cancellationToken))
+            : await connection.QuerySingleOrDefaultAsync<Guid?>(
+                Sql.Find.With(new { NameOrId = nameOrId }, cancellationToken)
+            );
     }
 
     private static class Sql
@@ -35,10 +62,21 @@ public static class Projects
         public const string Find =
             "SELECT id FROM projects WHERE name = @NameOrId OR id::text = lower(@NameOrId) LIMIT 1";
 
+        public const string FindOnly = """
+            SELECT id FROM projects WHERE name = @Default OR (SELECT count(*) FROM projects) = 1
+            """;
+
+        public const string HasAny = "SELECT EXISTS (SELECT FROM projects)";
+
+        public const string LockNames = "SELECT pg_advisory_xact_lock(hashtextextended('bellhop project names', 0))";
+
         // webhooks' own retries are those of its deliveries; automations' carriers are retried quickly
         public const string Create = """
             WITH made AS (
-                INSERT INTO projects (id, name) VALUES (@Id, @Name) ON CONFLICT (name) DO NOTHING RETURNING id
+                INSERT INTO projects (id, name, created_at, updated_at)
+                VALUES (@Id, @Name, @Now, @Now)
+                ON CONFLICT (name) DO NOTHING
+                RETURNING id
             ),
             versioned AS (
                 INSERT INTO rules_versions (project_id) SELECT id FROM made

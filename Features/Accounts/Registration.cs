@@ -11,6 +11,8 @@ internal static class Registration
     {
         services.AddDocumentTag("Auth", "Signing in and out, and who that is.");
         services.AddDocumentTag("Users", "Who is invited to a project.");
+        services.AddDocumentTag("Projects", "What a user is a member of, and what its owners do to it as a whole.");
+        services.AddDocumentTag("Members", "Who may do what in the project.");
         services.AddSingleton<KnownUsers>();
         services.AddSingleton<PasswordHashes>();
         services.AddSingleton(SecondFactor.Sealed);
@@ -22,6 +24,8 @@ internal static class Registration
         services.AddTokens();
         services.AddScoped<OneTimeTokens>();
         services.AddScoped<Memberships>();
+        services.AddScoped<SavedProjects>();
+        services.AddScoped<SavedMembers>();
         services.AddScoped<LinkedUsers>();
         services.AddSingleton<AccountMail>();
         return services;

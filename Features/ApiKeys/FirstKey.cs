@@ -14,7 +14,7 @@ public sealed record FirstKey(string? Path, string? Text)
 {
     private static readonly FirstKey None = new(null, null);
 
-    /// <summary>Makes the key where the project has none at all; else reads the file, where there is one.</summary>
+    /// <summary>Makes the key where there is such a project and it has none at all; else reads the file, where there is one.</summary>
     /// <remarks>The file is written first: a process that is killed in between leaves a key that the next one enters.</remarks>
     public static async Task<FirstKey> EnsureAsync(
         NpgsqlDataSource database,
@@ -24,7 +24,7 @@ public sealed record FirstKey(string? Path, string? Text)
     {
         var path = global::System.IO.Path.Combine(settings.StateDirectory, "first-key");
         await using var connection = await database.OpenConnectionAsync(cancellationToken);
-        if (await connection.QuerySingleAsync<bool>(Sql.HasKeys.With(new { Projects.Default }, cancellationToken)))
+        if (await connection.QuerySingleAsync<bool>(Sql.NeedsNone.With(new { Projects.Default }, cancellationToken)))
         {
             return File.Exists(path) ? new FirstKey(path, Read(path)?.Text) : None;
         }
@@ -93,9 +93,9 @@ public sealed record FirstKey(string? Path, string? Text)
 
     private static class Sql
     {
-        public const string HasKeys = """
-            SELECT EXISTS (
-                SELECT 1 FROM api_keys AS k JOIN projects AS p ON p.id = k.project_id WHERE p.name = @Default
+        public const string NeedsNone = """
+            SELECT NOT EXISTS (SELECT FROM projects WHERE name = @Default) OR EXISTS (
+                SELECT FROM api_keys AS k JOIN projects AS p ON p.id = k.project_id WHERE p.name = @Default
             )
             """;
 

@@ -92,6 +92,13 @@ public sealed partial class KnownKeys : IDisposable
         _notifications.Send(Topic + keyId);
     }
 
+    /// <summary>To be called when something about a project was committed: which keys are its own nobody remembers.</summary>
+    public void ForgetAll()
+    {
+        _entries.Clear();
+        _notifications.Send(Topic);
+    }
+
     public void Dispose() => _changes.Dispose();
 
     /// <summary>Whether this very key was valid when it was last looked up, however long ago; asks nobody.</summary>
@@ -195,6 +202,8 @@ public sealed partial class KnownKeys : IDisposable
         public byte[]? OldSha256 { get; init; }
 
         public DateTime? OldExpiresAt { get; init; }
+
+        public bool IsArchived { get; init; }
     }
 
     private sealed record Entry(long Since, Lazy<Task<Known?>> Lookup)
@@ -221,24 +230,28 @@ public sealed partial class KnownKeys : IDisposable
                 || (row.OldSha256 is { } old && now.UtcDateTime < row.OldExpiresAt && mark == ApiKey.MarkOf(old))
             );
 
-        private static Identity ToIdentity(Row row, Access access) =>
-            new(row.ProjectId, $"key:{row.Name}", Roles.Allow(row.Role, access.Scopes))
+        private static Identity ToIdentity(Row row, Access access)
+        {
+            var identity = new Identity(row.ProjectId, $"key:{row.Name}", Roles.Allow(row.Role, access.Scopes))
             {
                 KeyId = row.Id,
                 Method = ProofMethod.ApiKey,
                 Role = row.Role,
                 Access = access,
             };
+            return row.IsArchived ? identity.InArchive() : identity;
+        }
     }
 
     private static class Sql
     {
         // engine-wide: a caller shows its key before its project is known
         public const string Find = """
-            SELECT id, project_id AS projectid, name, secret_sha256 AS secretsha256, role, access::text, expires_at AS expiresat,
-                old_sha256 AS oldsha256, old_expires_at AS oldexpiresat
-            FROM api_keys
-            WHERE key_id = @KeyId AND revoked_at IS NULL
+            SELECT k.id, k.project_id, k.name, k.secret_sha256, k.role, k.access::text AS access, k.expires_at, k.old_sha256,
+                k.old_expires_at, p.archived_at IS NOT NULL AS is_archived
+            FROM api_keys AS k
+            JOIN projects AS p ON p.id = k.project_id
+            WHERE k.key_id = @KeyId AND k.revoked_at IS NULL
             """;
 
         public const string RecordUse = """

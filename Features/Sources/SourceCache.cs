@@ -93,8 +93,12 @@ public sealed class SourceCache(NpgsqlDataSource database, SecretBox box, TimePr
     private static class Sql
     {
         // before the project is known
-        public const string Find =
-            "SELECT project_id, id, name, scheme, secrets FROM sources WHERE token = @Token AND deleted_at IS NULL";
+        public const string Find = """
+            SELECT s.project_id, s.id, s.name, s.scheme, s.secrets
+            FROM sources AS s
+            JOIN projects AS p ON p.id = s.project_id
+            WHERE s.token = @Token AND s.deleted_at IS NULL AND p.archived_at IS NULL
+            """;
 
         public const string TakeSealed = """
             SELECT project_id, id::text AS id, secrets AS sealed

@@ -40,6 +40,9 @@ public sealed class Caller
 
     public bool IsKnown => _identity is not null;
 
+    /// <summary>The project is archived: only what is left there is among the permissions.</summary>
+    public bool IsInArchive => _identity?.IsInArchive == true;
+
     /// <summary>Nothing at all may be done, not even what is about the caller alone.</summary>
     public bool IsBarred => _identity?.IsBarred == true;
 
@@ -101,6 +104,16 @@ public sealed record Identity(Guid ProjectId, string Actor, FrozenSet<string> Pe
 
     /// <summary>Also what is about the caller alone is kept from it.</summary>
     public bool IsBarred { get; init; }
+
+    public bool IsInArchive { get; private init; }
+
+    /// <summary>The same where its project is archived.</summary>
+    public Identity InArchive() =>
+        this with
+        {
+            IsInArchive = true,
+            Permissions = Permissions.Where(Roles.IsLeftInArchive).ToFrozenSet(StringComparer.Ordinal),
+        };
 
     /// <summary>Known, and no route is open: it may not have been the one who called.</summary>
     public Identity Barred(Problem why) => Refused(why) with { IsBarred = true };

@@ -106,7 +106,9 @@ public sealed class CallerScheme(
     public Task ForbidAsync(AuthenticationProperties? properties)
     {
         AuthMetrics.Forbidden.Inc();
-        return new ProblemResponse(caller.Refusal ?? RouteDemands.Refusal(_http)).ExecuteAsync(_http);
+        return new ProblemResponse(caller.Refusal ?? RouteDemands.Refusal(_http, caller.IsInArchive)).ExecuteAsync(
+            _http
+        );
     }
 
     private bool IsAddressExhausted() =>

@@ -46,6 +46,10 @@ public static class Roles
     /// <summary>The roles of people, the one that may least first; each may do what the one before may.</summary>
     public static readonly IReadOnlyList<string> Ranked = ["viewer", "operator", "developer", "admin", Owner];
 
+    /// <summary>Whether it may be done in a project that is archived: reading, and what its owners do to the project itself.</summary>
+    public static bool IsLeftInArchive(string permission) =>
+        permission.EndsWith(":read", StringComparison.Ordinal) || permission == Permissions.ProjectsWrite;
+
     /// <summary>What a role may do, cut down to the scopes where there are any. An unknown role may do nothing.</summary>
     public static FrozenSet<string> Allow(string role, IReadOnlyCollection<string>? scopes)
     {

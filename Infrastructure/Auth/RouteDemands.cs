@@ -49,9 +49,20 @@ public static class RouteDemands
     }
 
     /// <summary>The answer to a caller that is known and may not use the route.</summary>
-    public static Problem Refusal(HttpContext http)
+    public static Problem Refusal(HttpContext http, bool isInArchive)
     {
         var metadata = http.GetEndpoint()?.Metadata;
+        if (
+            isInArchive
+            && metadata?.GetMetadata<RequiredPermission>() is { Name: var taken }
+            && !Roles.IsLeftInArchive(taken)
+        )
+        {
+            return Problems.ProjectArchived.Because(
+                "The project is archived: it is read, and changed no more until an owner restores it."
+            );
+        }
+
         return Problems.Forbidden.Because(
             metadata?.GetMetadata<RequiredPermission>() is { Name: var needed }
                 ? $"The caller lacks the permission {needed}."

@@ -19,10 +19,9 @@ public sealed class CliSession(ParseResult parsed, Composition composition)
 {
     internal static readonly Option<bool> Json = new("--json") { Description = "print JSON" };
 
-    internal static readonly Option<string> Project = new("--project")
+    internal static readonly Option<string?> Project = new("--project")
     {
-        Description = "the project's name or id",
-        DefaultValueFactory = _ => "default",
+        Description = "the project's name or id; left out: default, or the only one",
     };
 
     internal static readonly Option<string[]> Set = new("--set")
@@ -75,13 +74,21 @@ public sealed class CliSession(ParseResult parsed, Composition composition)
         var services = Services(settings).AddStorage(Task.FromResult(storage));
         await using var provider = services.BuildServiceProvider();
         await using var scope = provider.CreateAsyncScope();
-        var name = parsed.CommandResult.Command.Options.Contains(Project) ? Get(Project)! : "default";
-        if (await composition.FindProject(storage.Databases.Main, name, cancellationToken) is not { } project)
+        var isInProject = parsed.CommandResult.Command.Options.Contains(Project);
+        var name = isInProject ? Get(Project) : null;
+        var project = await composition.FindProject(storage.Databases.Main, name, cancellationToken);
+        if (isInProject && project is null)
         {
-            return Refuse(Problems.NotFound.Because($"There is no project {name}."));
+            return Refuse(
+                Problems.NotFound.Because($"There is no project {name ?? "default"}: name one by --project.")
+            );
         }
 
-        var identity = Identity.Internal(project, $"cli:{Environment.UserName}") with { Method = ProofMethod.Cli };
+        // what is about the installation as a whole is on record where whoever runs it looks first
+        var identity = Identity.Internal(project ?? Guid.Empty, $"cli:{Environment.UserName}") with
+        {
+            Method = ProofMethod.Cli,
+        };
         scope.ServiceProvider.GetRequiredService<Caller>().Become(identity);
         return await SendAsync(scope.ServiceProvider, request, describe, exitCodeOf, cancellationToken);
     }

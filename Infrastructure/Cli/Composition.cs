@@ -16,6 +16,6 @@ public sealed record Composition
     /// <summary>Puts into a database what each has from the start. Runs as owner, under the migration lock.</summary>
     public required Func<NpgsqlConnection, CancellationToken, Task> Settle { get; init; }
 
-    /// <summary>The id of the project with that name or id.</summary>
-    public required Func<NpgsqlDataSource, string, CancellationToken, Task<Guid?>> FindProject { get; init; }
+    /// <summary>The id of the project with that name or id; without one, of that which is meant where none is named.</summary>
+    public required Func<NpgsqlDataSource, string?, CancellationToken, Task<Guid?>> FindProject { get; init; }
 }

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Bellhop.Infrastructure.Auth;
 
 namespace Bellhop.Infrastructure.Http;
 
@@ -45,6 +46,9 @@ public static class DocumentedProblems
             .. traits.IsAnonymous || traits.IsGet ? [] : new[] { Problems.Csrf },
             // a user names the project, which may be none of his
             .. traits.Permission is null ? [] : new[] { Problems.ProjectRequired, Problems.NotFound },
+            .. traits.Permission is { } needed && !Roles.IsLeftInArchive(needed)
+                ? new[] { Problems.ProjectArchived }
+                : [],
             .. traits.HasPlace ? new[] { Problems.NotFound } : [],
             .. traits.IsForeign ? [] : new[] { Problems.UnknownParameter, Problems.InvalidParameter },
             .. traits.AnswersBody && !traits.IsForeign ? new[] { Problems.NotAcceptable } : [],

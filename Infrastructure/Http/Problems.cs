@@ -69,6 +69,10 @@ public static class Problems
     {
         Example = new("The key lacks the permission events:publish."),
     };
+    public static readonly ProblemCode ProjectArchived = new(403, "project_archived", "The project is archived")
+    {
+        Example = new("The project is archived: it is read, and changed no more until an owner restores it."),
+    };
     public static readonly ProblemCode Csrf = new(403, "csrf", "Another site may have sent the request")
     {
         Example = new(

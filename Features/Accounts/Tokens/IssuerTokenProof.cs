@@ -116,8 +116,9 @@ internal sealed class IssuerTokenProof(KnownIssuers issuers, IssuerKeys keys, Ac
             : null;
     }
 
-    private static Identity ToIdentity(KnownIssuer issuer, string subject) =>
-        new(
+    private static Identity ToIdentity(KnownIssuer issuer, string subject)
+    {
+        var identity = new Identity(
             issuer.ProjectId,
             $"issuer:{issuer.Name}:{Visible(subject)}",
             Roles.Allow(issuer.Role, issuer.Access.Scopes)
@@ -127,6 +128,8 @@ internal sealed class IssuerTokenProof(KnownIssuers issuers, IssuerKeys keys, Ac
             Role = issuer.Role,
             Access = issuer.Access,
         };
+        return issuer.IsArchived ? identity.InArchive() : identity;
+    }
 
     private static bool IsMeant(KnownIssuer issuer, string text) =>
         issuer.Project == text || (Guid.TryParseExact(text, "D", out var id) && issuer.ProjectId == id);

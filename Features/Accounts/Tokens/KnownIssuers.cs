@@ -10,6 +10,7 @@ namespace Bellhop.Features.Accounts.Tokens;
 internal sealed record KnownIssuer(
     Guid ProjectId,
     string Project,
+    bool IsArchived,
     Guid Id,
     string Name,
     string Issuer,
@@ -64,11 +65,15 @@ internal sealed class KnownIssuers(NpgsqlDataSource database, TimeProvider clock
     /// <summary>Has the next look go to the database.</summary>
     public void Forget(string issuer) => _entries.TryRemove(issuer, out _);
 
+    /// <summary>The same for all: something about a project has changed.</summary>
+    public void ForgetAll() => _entries.Clear();
+
     private sealed record Entry(long Since, IReadOnlyList<KnownIssuer> Issuers);
 
     private sealed record Row(
         Guid ProjectId,
         string Project,
+        bool IsArchived,
         Guid Id,
         string Name,
         string Audience,
@@ -82,6 +87,7 @@ internal sealed class KnownIssuers(NpgsqlDataSource database, TimeProvider clock
             new(
                 ProjectId,
                 Project,
+                IsArchived,
                 Id,
                 Name,
                 issuer,
@@ -97,8 +103,8 @@ internal sealed class KnownIssuers(NpgsqlDataSource database, TimeProvider clock
     {
         // engine-wide: a token is shown before its project is known
         public const string Find = """
-            SELECT t.project_id, p.name AS project, t.id, t.name, t.audience, t.jwks_url, t.subject, t.role,
-                t.access::text AS access
+            SELECT t.project_id, p.name AS project, p.archived_at IS NOT NULL AS is_archived, t.id, t.name, t.audience,
+                t.jwks_url, t.subject, t.role, t.access::text AS access
             FROM token_issuers AS t
             JOIN projects AS p ON p.id = t.project_id
             WHERE t.issuer = @Issuer

@@ -21,6 +21,10 @@ public sealed class MergePatch<T> : IEndpointParameterMetadataProvider
             : throw RequestBody.Malformed(FieldError.At("", "wrong_type", "A merge patch is a JSON object."));
     }
 
+    /// <summary>The patch that sets these members, for callers that are no clients, such as the command line.</summary>
+    public static MergePatch<T> Of(object members) =>
+        new(JsonSerializer.SerializeToUtf8Bytes(members, members.GetType(), JsonRules.Options));
+
     public static void PopulateMetadata(ParameterInfo parameter, EndpointBuilder builder) =>
         builder.Metadata.Add(new AcceptsMetadata(["application/merge-patch+json", "application/json"], typeof(T)));
 

@@ -1,4 +1,5 @@
 using System.Reflection;
+using Bellhop.Features.Accounts;
 using Bellhop.Features.Jobs;
 using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Http.Idempotency;
@@ -48,6 +49,7 @@ public sealed class SliceRules(ServiceFixture service)
     private static readonly Type[] Parts =
     [
         typeof(EnqueuedJobs),
+        typeof(SavedProjects),
         .. Service
             .GetTypes()
             .Where(type =>

@@ -23,6 +23,8 @@ public sealed class PagingTests(ServiceFixture service)
             "/v1/deliveries",
             "/v1/events",
             "/v1/jobs",
+            "/v1/members",
+            "/v1/projects",
             "/v1/runs",
             "/v1/sources",
             "/v1/token-issuers",
@@ -86,7 +88,8 @@ public sealed class PagingTests(ServiceFixture service)
     [MemberData(nameof(Lists))]
     public async Task A_list_says_what_it_does_not_know(string path)
     {
-        var http = (await service.NewProjectAsync()).Http;
+        var project = await service.NewProjectAsync();
+        var http = path == "/v1/projects" ? (await TestUser.CreateAsync(service, project.Id)).Http : project.Http;
         var field =
             path == "/v1/events" ? "received_at"
             : path == "/v1/audit" ? "at"
