@@ -38,6 +38,9 @@ public sealed class Caller
     /// <summary>The session or family of tokens by which a user calls.</summary>
     public Guid? SessionId => Known.SessionId;
 
+    /// <summary>Null: nobody was proven.</summary>
+    public Identity? Identity => _identity;
+
     public bool IsKnown => _identity is not null;
 
     /// <summary>The project is archived: only what is left there is among the permissions.</summary>

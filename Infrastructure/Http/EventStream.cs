@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.IO.Pipelines;
 using System.Text;
+using Bellhop.Infrastructure.Auth;
 using Microsoft.AspNetCore.Http.Features;
 
 namespace Bellhop.Infrastructure.Http;
@@ -18,8 +19,9 @@ public sealed record StreamEvent(string Id, string Name, ReadOnlyMemory<byte> Da
 /// </param>
 /// <remarks>
 /// A comment is sent while nothing happens, so that proxies keep the connection. A reader that takes nothing for ten seconds is
-/// dropped with what Kestrel buffers for it (64 KiB), and so costs nobody else. After an hour, and when the service stops, the
-/// stream ends with an event <c>end</c>; a client comes again and goes on behind the last id it saw.
+/// dropped with what Kestrel buffers for it (64 KiB), and so costs nobody else. After an hour, when the service stops, and when what
+/// proved the caller holds no more, the stream ends with an event <c>end</c>; a client comes again and goes on behind the last id
+/// it saw.
 /// </remarks>
 public sealed class EventStream(IAsyncEnumerable<StreamEvent?> events) : IResult
 {
@@ -45,6 +47,7 @@ public sealed class EventStream(IAsyncEnumerable<StreamEvent?> events) : IResult
         }
 
         var clock = httpContext.RequestServices.GetRequiredService<TimeProvider>();
+        var proof = StandingProof.Of(httpContext);
         var stopping = httpContext.RequestServices.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping;
         // for an hour, thousands of times: what the request was put together from is not kept for as long as its stream
         if (httpContext.Features.Get<IServiceProvidersFeature>() is IAsyncDisposable scope)
@@ -61,7 +64,11 @@ public sealed class EventStream(IAsyncEnumerable<StreamEvent?> events) : IResult
             await SendAsync(httpContext, clock);
             await foreach (var one in events.WithCancellation(httpContext.RequestAborted))
             {
-                if (stopping.IsCancellationRequested || clock.GetElapsedTime(began) > MaxAge)
+                if (
+                    stopping.IsCancellationRequested
+                    || clock.GetElapsedTime(began) > MaxAge
+                    || !await proof.HoldsAsync(httpContext.RequestAborted)
+                )
                 {
                     break; // whatever it is, the client is told it when it comes again
                 }

@@ -1,6 +1,9 @@
+using System.Diagnostics;
 using System.Net;
 using System.Text.Json;
+using Bellhop.Infrastructure.Database;
 using Bellhop.Tests.Support;
+using Dapper;
 using Xunit;
 
 namespace Bellhop.Tests.Features.Jobs;
@@ -87,6 +90,35 @@ public sealed class WatchJobTests(ServiceFixture service)
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
         using var reader = new StreamReader(await answer.Content.ReadAsStreamAsync(Token));
         Assert.Equal("ready", (await NextAsync(reader)).State);
+    }
+
+    [Theory]
+    [InlineData("UPDATE api_keys SET revoked_at = now() WHERE project_id = @ProjectId")]
+    [InlineData("UPDATE api_keys SET role = 'worker' WHERE project_id = @ProjectId")]
+    [InlineData("UPDATE api_keys SET access = '{\"queues\":[\"other\"]}' WHERE project_id = @ProjectId")]
+    public async Task Whose_key_may_no_more_is_shown_no_more_in_a_stream_that_is_open(string change)
+    {
+        var project = await service.NewProjectAsync();
+        var job = await project.Http.PostAsync("/v1/jobs", """{"kind":"noop","run_at":"2090-01-01T00:00:00Z"}""");
+        using var answer = await OpenAsync(project, job.Id);
+        using var reader = new StreamReader(await answer.Content.ReadAsStreamAsync(Token));
+        var first = await NextAsync(reader);
+
+        await using (var connection = await service.Database.OpenConnectionAsync(Token))
+        {
+            await connection.ExecuteAsync(change.With(new { ProjectId = project.Id }, Token));
+        }
+
+        var watch = Stopwatch.StartNew();
+        await Eventually.FitAsync(
+            async () => (await project.Http.CallAsync("GET", $"/v1/jobs/{job.Id}")).Status,
+            // a stream asks once a second
+            status => status != HttpStatusCode.OK && watch.Elapsed > TimeSpan.FromSeconds(1.1),
+            TimeSpan.FromSeconds(5)
+        );
+        await TestJobs.MakeDueAsync(project, job.Id);
+
+        Assert.Equal(("ready", "end"), (first.State, (await NextAsync(reader)).Name));
     }
 
     [Fact]
