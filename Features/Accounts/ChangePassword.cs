@@ -13,7 +13,8 @@ namespace Bellhop.Features.Accounts;
 /// <summary>Changes the password of the user who calls, who must know the current one.</summary>
 /// <remarks>
 /// Whoever else is signed in as this user is signed out, unless the request says otherwise; access tokens are then worth
-/// nothing. The browser that asks goes on with a new session, whose cookie the answer sets.
+/// nothing. The browser that asks goes on with a new session, whose cookie the answer sets; a program that asks goes on with its
+/// refresh token.
 /// </remarks>
 public static class ChangePassword
 {
@@ -133,7 +134,8 @@ public static class ChangePassword
 
             if (request.EndOtherSessions)
             {
-                await sessions.EndAllAsync(work.Connection, user.Id, null, cancellationToken);
+                var family = request.Replaced is null ? caller.SessionId : null;
+                await sessions.EndAllAsync(work.Connection, user.Id, family, cancellationToken);
                 user = user with { TokenEpoch = user.TokenEpoch + 1 };
             }
 

@@ -1,3 +1,4 @@
+using Bellhop.Features.Accounts.Tokens;
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Http;
@@ -7,7 +8,7 @@ using MediatR;
 
 namespace Bellhop.Features.Accounts;
 
-/// <summary>Signs the user who calls out of one place: a browser at once, a program within five seconds.</summary>
+/// <summary>Signs the user who calls out of one place: a browser at once, a program at once here and within five seconds everywhere.</summary>
 public static class EndSession
 {
     public sealed class Endpoint : ICarterModule
@@ -33,6 +34,7 @@ public static class EndSession
         UnitOfWork works,
         Caller caller,
         KnownUsers users,
+        EndedFamilies ended,
         AccountAudit audit,
         TimeProvider clock
     ) : IRequestHandler<Command, Result<Unit>>
@@ -60,6 +62,7 @@ public static class EndSession
                 cancellationToken,
                 new { session = request.Id }
             );
+            work.AfterCommit(ended.Forget);
             await work.CommitAsync(cancellationToken);
             return Unit.Value;
         }

@@ -104,3 +104,18 @@ public sealed record Invitation(
             expiresAt
         );
 }
+
+/// <summary>An invitation's row without what proves it.</summary>
+internal sealed record InvitationRow(
+    Guid Id,
+    string Email,
+    string Role,
+    string Access,
+    DateTime CreatedAt,
+    string CreatedBy,
+    DateTime ExpiresAt
+)
+{
+    public Invitation ToInvitation() =>
+        Invitation.Of(Id, Email, Role, Infrastructure.Auth.Access.Read(Access), CreatedAt, CreatedBy, ExpiresAt);
+}

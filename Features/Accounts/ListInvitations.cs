@@ -47,33 +47,11 @@ public static class ListInvitations
                 Now = clock.GetUtcNow().UtcDateTime,
             };
             await using var connection = await database.OpenConnectionAsync(cancellationToken);
-            var rows = await connection.QueryAsync<Row>(
+            var rows = await connection.QueryAsync<InvitationRow>(
                 (query.Page.OldestFirst ? Sql.FromOldest : Sql.FromNewest).With(arguments, cancellationToken)
             );
             Invitation[] invitations = [.. rows.Select(row => row.ToInvitation())];
             return query.Page.ToPage(invitations, invitation => invitation.Id);
-        }
-
-        private sealed record Row(
-            Guid Id,
-            string Email,
-            string Role,
-            string Access,
-            DateTime CreatedAt,
-            string CreatedBy,
-            DateTime ExpiresAt
-        )
-        {
-            public Invitation ToInvitation() =>
-                Invitation.Of(
-                    Id,
-                    Email,
-                    Role,
-                    Infrastructure.Auth.Access.Read(Access),
-                    CreatedAt,
-                    CreatedBy,
-                    ExpiresAt
-                );
         }
     }
 

@@ -63,18 +63,18 @@ public sealed class Sessions(Settings settings, Caller caller, TimeProvider cloc
         connection.ExecuteAsync(Sql.End.With(new { Sha256 = Sha256Of(secret) }, cancellationToken));
 
     /// <summary>Ends every session and family of tokens of a user, and what access tokens of his are worth.</summary>
-    /// <param name="but">The session that goes on.</param>
+    /// <param name="butFamily">The family of tokens that goes on by its refresh token.</param>
     public async Task EndAllAsync(
         NpgsqlConnection connection,
         Guid userId,
-        Guid? but,
+        Guid? butFamily,
         CancellationToken cancellationToken
     )
     {
         var arguments = new
         {
             UserId = userId,
-            But = but,
+            ButFamily = butFamily,
             Now = clock.GetUtcNow().UtcDateTime,
         };
         // the user first: who is just beginning a session waits for this row, and then finds another epoch
@@ -108,9 +108,14 @@ public sealed class Sessions(Settings settings, Caller caller, TimeProvider cloc
             WITH ended AS (
                 UPDATE token_families
                 SET ended_at = @Now, ended_because = 'signed_out'
-                WHERE user_id = @UserId AND ended_at IS NULL
+                WHERE user_id = @UserId AND ended_at IS NULL AND id IS DISTINCT FROM @ButFamily::uuid
+            ),
+            goes_on AS (
+                UPDATE token_families
+                SET token_epoch = (SELECT token_epoch FROM users WHERE id = @UserId)
+                WHERE user_id = @UserId AND id = @ButFamily::uuid AND ended_at IS NULL
             )
-            DELETE FROM sessions WHERE user_id = @UserId AND id IS DISTINCT FROM @But::uuid
+            DELETE FROM sessions WHERE user_id = @UserId
             """;
     }
 }

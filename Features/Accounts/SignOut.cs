@@ -1,3 +1,4 @@
+using Bellhop.Features.Accounts.Tokens;
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Http;
@@ -8,7 +9,7 @@ using MediatR;
 
 namespace Bellhop.Features.Accounts;
 
-/// <summary>Signs out: the session, or the family of tokens, by which the request came is over at once, everywhere.</summary>
+/// <summary>Signs out: the session by which the request came is over at once, everywhere; a family of tokens at once here and within five seconds everywhere.</summary>
 public static class SignOut
 {
     public sealed class Endpoint : ICarterModule
@@ -40,6 +41,7 @@ public static class SignOut
         UnitOfWork works,
         Caller caller,
         KnownUsers users,
+        EndedFamilies ended,
         AccountAudit audit,
         TimeProvider clock
     ) : IRequestHandler<Command, Result<Unit>>
@@ -60,6 +62,7 @@ public static class SignOut
                 )
             );
             await audit.RecordAsync(work.Connection, user.Id, user.Email, "users.sign_out", cancellationToken);
+            work.AfterCommit(ended.Forget);
             await work.CommitAsync(cancellationToken);
             return Unit.Value;
         }

@@ -1,4 +1,6 @@
 using System.Collections.Concurrent;
+using System.Security.Cryptography;
+using System.Text;
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Secrets;
@@ -9,6 +11,8 @@ namespace Bellhop.Features.ApiKeys;
 
 /// <summary>Finds who an API key belongs to, asking the database at most once in 4 s for each.</summary>
 /// <remarks>
+/// Where a key's secret is not the one that is remembered, it may have just been rotated: then it is asked at once, up to five times
+/// in those seconds, so that whoever guesses does not have it asked each time.
 /// A key that is revoked or changed loses its rights within 5 s in every process. Ids that nobody has are remembered as well,
 /// for as long; the memory is bounded.
 /// </remarks>
@@ -17,6 +21,7 @@ public sealed partial class KnownKeys : IDisposable
     private const string Topic = "api-keys:";
 
     private const int Capacity = 10_000;
+    private const int MaxRereads = 5;
     private static readonly TimeSpan Freshness = TimeSpan.FromSeconds(4);
     private static readonly TimeSpan UseInterval = TimeSpan.FromMinutes(1);
 
@@ -51,11 +56,14 @@ public sealed partial class KnownKeys : IDisposable
         try
         {
             var known = await entry.Loading.WaitAsync(cancellationToken);
-            if (known is not null && !known.Takes(key, _clock.GetUtcNow()) && entry.Since < begun)
+            if (
+                known is not null
+                && !known.Takes(key, _clock.GetUtcNow())
+                && entry.Since < begun
+                && entry.Rereads < MaxRereads
+            )
             {
-                // it may have been rotated since it was looked up
-                _entries.TryRemove(KeyValuePair.Create(key.Id, entry));
-                entry = Current(key.Id);
+                entry = Reread(key.Id, entry);
                 known = await entry.Loading.WaitAsync(cancellationToken);
             }
 
@@ -160,7 +168,7 @@ public sealed partial class KnownKeys : IDisposable
             _uses.Clear();
         }
 
-        var fresh = new Entry(now, new Lazy<Task<Known?>>(() => LoadAsync(keyId)));
+        var fresh = ToLoad(keyId, now, rereads: 0);
         return _entries.AddOrUpdate(
             keyId,
             fresh,
@@ -168,6 +176,15 @@ public sealed partial class KnownKeys : IDisposable
             (_, other) => ReferenceEquals(other, entry) || other.Since < entry?.Since ? fresh : other
         );
     }
+
+    private Entry Reread(string keyId, Entry entry)
+    {
+        var again = ToLoad(keyId, _clock.GetTimestamp(), entry.Rereads + 1);
+        return _entries.TryUpdate(keyId, again, entry) ? again : Current(keyId);
+    }
+
+    private Entry ToLoad(string keyId, long now, int rereads) =>
+        new(now, new Lazy<Task<Known?>>(() => LoadAsync(keyId)), rereads);
 
     // shared by all who wait for it, so it ends with nobody's token
     private async Task<Known?> LoadAsync(string keyId)
@@ -206,7 +223,8 @@ public sealed partial class KnownKeys : IDisposable
         public bool IsArchived { get; init; }
     }
 
-    private sealed record Entry(long Since, Lazy<Task<Known?>> Lookup)
+    /// <param name="Rereads">How often it was asked again before its time.</param>
+    private sealed record Entry(long Since, Lazy<Task<Known?>> Lookup, int Rereads)
     {
         public Task<Known?> Loading => Lookup.Value;
     }
@@ -226,8 +244,14 @@ public sealed partial class KnownKeys : IDisposable
         public bool Bears(string mark, DateTimeOffset now) =>
             (row.ExpiresAt is null || now.UtcDateTime < row.ExpiresAt)
             && (
-                mark == ApiKey.MarkOf(row.SecretSha256)
-                || (row.OldSha256 is { } old && now.UtcDateTime < row.OldExpiresAt && mark == ApiKey.MarkOf(old))
+                IsMark(mark, row.SecretSha256)
+                || (row.OldSha256 is { } old && now.UtcDateTime < row.OldExpiresAt && IsMark(mark, old))
+            );
+
+        private static bool IsMark(string mark, byte[] secretSha256) =>
+            CryptographicOperations.FixedTimeEquals(
+                Encoding.UTF8.GetBytes(mark),
+                Encoding.UTF8.GetBytes(ApiKey.MarkOf(secretSha256))
             );
 
         private static Identity ToIdentity(Row row, Access access)

@@ -33,6 +33,28 @@ public sealed class ChangePasswordTests(ServiceFixture service)
     }
 
     [Fact]
+    public async Task A_program_goes_on_by_its_refresh_token_and_all_others_are_over()
+    {
+        var account = await TestAccount.CreateAsync(service, (await service.NewProjectAsync()).Id);
+        var (own, other) = (await BeginAsync(account), await BeginAsync(account));
+        using var program = service.NewClient(own.Access);
+
+        (await program.PostAsync("/v1/auth/password", Body(TestAccount.Password, Next))).Expect(
+            HttpStatusCode.NoContent
+        );
+
+        Assert.Equal(HttpStatusCode.Unauthorized, await TestTokens.TryAsync(service.Address, own.Access));
+        Assert.Equal(HttpStatusCode.Unauthorized, await TestTokens.TryAsync(service.Address, other.Access));
+        var next = await own.RefreshAsync(service.Address);
+        Assert.Equal(HttpStatusCode.OK, await TestTokens.TryAsync(service.Address, next.Access));
+        var (refused, _) = await TestTokens.AskAsync(
+            service.Address,
+            new { grant_type = "refresh_token", refresh_token = other.Refresh }
+        );
+        Assert.Equal(HttpStatusCode.Unauthorized, refused);
+    }
+
+    [Fact]
     public async Task Others_stay_signed_in_where_the_request_says_so()
     {
         var account = await TestAccount.CreateAsync(service);
@@ -64,6 +86,8 @@ public sealed class ChangePasswordTests(ServiceFixture service)
         Assert.DoesNotContain(next, answer.Text, StringComparison.Ordinal);
         await account.CookieAsync();
     }
+
+    private Task<TestTokens> BeginAsync(TestAccount account) => TestTokens.BeginAsync(service.Services, account.Id);
 
     private static string Body(string current, string next) =>
         $$"""{"current_password":"{{current}}","new_password":"{{next}}"}""";

@@ -9,7 +9,10 @@ public sealed class RequestResetTests(ServiceFixture service)
     [Fact]
     public async Task The_answer_and_the_statements_are_the_same_whoever_has_the_address()
     {
-        await using var own = await SendAccountMailTests.StartAsync(service);
+        await using var own = await SendAccountMailTests.StartAsync(
+            service,
+            ["api"] // the job that sends goes on in the same trace
+        );
         var account = await TestAccount.CreateAsync(own);
         using var count = new StatementCount();
         using var client = TestAccount.Client(own.Address);

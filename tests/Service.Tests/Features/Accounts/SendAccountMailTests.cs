@@ -50,7 +50,8 @@ public sealed class SendAccountMailTests(ServiceFixture service)
         Assert.Equal("unknown_kind", answer.Code);
     }
 
-    internal static Task<OwnService> StartAsync(ServiceFixture service) =>
+    /// <param name="roles">What the process does: without workers no mail is sent.</param>
+    internal static Task<OwnService> StartAsync(ServiceFixture service, IReadOnlyList<string>? roles = null) =>
         OwnService.StartAsync(
             service,
             set: settings =>
@@ -58,6 +59,7 @@ public sealed class SendAccountMailTests(ServiceFixture service)
                 {
                     MailConnection = "default/mail",
                     PublicUrl = "https://bellhop.example.com",
+                    Roles = roles ?? settings.Roles,
                 }
         );
 

@@ -4,6 +4,7 @@ using System.Text.Json;
 using Bellhop.Features.ApiKeys;
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Database;
+using Bellhop.Tests.Features.Accounts;
 using Bellhop.Tests.Support;
 using Dapper;
 using Xunit;
@@ -84,6 +85,26 @@ public sealed class ApiKeyProofTests(ServiceFixture service)
         using var answer = await client.GetAsync(Route, Token);
 
         await AssertRefusedAsync(answer, "Bearer realm=\"bellhop\", error=\"invalid_token\"");
+    }
+
+    [Fact]
+    public async Task Whoever_guesses_at_a_key_has_it_looked_up_a_few_times_only()
+    {
+        var project = await service.NewProjectAsync();
+        (await project.Http.CallAsync("GET", Route)).Expect(HttpStatusCode.OK);
+        using var guesser = service.NewClient(ApiKey.Create(ApiKey.Parse(project.Key)!.RowId).Text);
+        using var count = new StatementCount();
+
+        var lookUps = 0;
+        for (var guess = 0; guess < 50; guess++)
+        {
+            lookUps += (await count.OfAsync(() => guesser.GetAsync(Route, Token))).Count(sql =>
+                sql.Contains("FROM api_keys", StringComparison.Ordinal)
+            );
+        }
+
+        Assert.InRange(lookUps, 1, 15); // six in four seconds
+        (await project.Http.CallAsync("GET", Route)).Expect(HttpStatusCode.OK);
     }
 
     [Fact]
