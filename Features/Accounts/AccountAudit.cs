@@ -9,7 +9,10 @@ using Npgsql;
 namespace Bellhop.Features.Accounts;
 
 /// <summary>Puts on record what happens to an account: once in each project that the user is a member of, with one statement.</summary>
-/// <remarks>Of a user without projects it is recorded under the project of all zeros.</remarks>
+/// <remarks>
+/// Of a user without projects it is recorded under the project of all zeros. Not by <see cref="AuditTrail"/>: which projects those
+/// are is found by the statement itself, so that as much is done where nobody has the address.
+/// </remarks>
 public sealed class AccountAudit(Caller caller, TimeProvider clock)
 {
     /// <summary>The user did it himself.</summary>

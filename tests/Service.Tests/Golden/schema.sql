@@ -835,6 +835,8 @@ ALTER TABLE ONLY bellhop.users
 ALTER TABLE ONLY bellhop.webhook_endpoints
     ADD CONSTRAINT webhook_endpoints_pkey PRIMARY KEY (project_id, id);
 CREATE UNIQUE INDEX api_keys_name_taken ON bellhop.api_keys USING btree (project_id, name) WHERE (revoked_at IS NULL);
+CREATE INDEX api_keys_not_revoked ON bellhop.api_keys USING btree (project_id, id) WHERE (revoked_at IS NULL);
+CREATE INDEX api_keys_revoked ON bellhop.api_keys USING btree (project_id, id) WHERE (revoked_at IS NOT NULL);
 CREATE INDEX audit_entries_by_action ON bellhop.audit_entries USING btree (project_id, action, id);
 CREATE INDEX audit_entries_by_actor ON bellhop.audit_entries USING btree (project_id, actor, id);
 CREATE INDEX audit_entries_by_target ON bellhop.audit_entries USING btree (project_id, target, id);

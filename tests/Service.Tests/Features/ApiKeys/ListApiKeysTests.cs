@@ -7,7 +7,7 @@ namespace Bellhop.Tests.Features.ApiKeys;
 public sealed class ListApiKeysTests(ServiceFixture service)
 {
     [Fact]
-    public async Task The_newest_comes_first_and_the_revoked_stay()
+    public async Task The_newest_comes_first_and_the_revoked_stay_until_they_are_left_out()
     {
         var project = await service.NewProjectAsync();
         foreach (var name in (string[])["a", "b"])
@@ -28,6 +28,30 @@ public sealed class ListApiKeysTests(ServiceFixture service)
                 .EnumerateArray()
                 .Select(key => (key.GetProperty("name").GetString(), key.GetProperty("state").GetString()))
         );
+        foreach (
+            var (query, names) in new[]
+            {
+                ("revoked=true", "b"),
+                ("revoked=false", "a"),
+                ("revoked=false&sort=created_at", "a"),
+            }
+        )
+        {
+            var narrowed = (await project.Http.CallAsync("GET", $"/v1/api-keys?{query}")).Expect(HttpStatusCode.OK);
+            Assert.Equal(
+                names,
+                string.Concat(
+                    narrowed
+                        .Body.GetProperty("items")
+                        .EnumerateArray()
+                        .Select(key => key.GetProperty("name").GetString())
+                        .Where(name => name!.Length == 1) // and not the one that asks
+                )
+            );
+        }
+
+        var odd = await project.Http.CallAsync("GET", "/v1/api-keys?revoked=maybe");
+        Assert.Equal("invalid_parameter", odd.Expect(HttpStatusCode.BadRequest).Code);
     }
 
     [Fact]

@@ -19,6 +19,9 @@ public sealed class HoursTests
     [InlineData("08:00", "17:00", "fri", "2026-11-27T09:00:00Z", true)]
     [InlineData("08:00", "17:00", "mon", "2026-11-27T09:00:00Z", false)]
     [InlineData("02:00", "04:00", null, "2026-03-29T01:30:00Z", true)] // the night without a half past two: 03:30
+    [InlineData("02:00", "03:00", null, "2026-10-25T00:30:00Z", true)] // the night with two of them: 02:30 in summer time
+    [InlineData("02:00", "03:00", null, "2026-10-25T01:30:00Z", true)] // and 02:30 in winter time
+    [InlineData("02:00", "03:00", null, "2026-10-25T02:00:00Z", false)]
     public void Hours_hold_in_their_time_zone(string from, string until, string? day, string at, bool hold)
     {
         var hours = new Hours(from, until, "Europe/Berlin", day is null ? null : [day]);
