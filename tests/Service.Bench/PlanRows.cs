@@ -93,17 +93,66 @@ internal static class PlanRows
                 SELECT project_id, id, moment, (SELECT queue_id FROM queues q WHERE q.project_id = p.project_id AND name = 'default'),
                     'noop', CASE WHEN n % 100 = 0 THEN 1 + n / 100 % 3 ELSE 0 END, 3, 1, 1, 20, 0, moment
                 """,
+            """
+                INSERT INTO api_keys (project_id, id, key_id, name, secret_sha256, role, created_at, revoked_at)
+                SELECT project_id, id, 'bench-' || n, 'k-' || n, '', 'viewer', moment, CASE WHEN n % 1000 = 0 THEN moment END
+                """,
+            // what an actor seldom does is one in a thousand of his, and a target is changed two hundred times
+            """
+                INSERT INTO audit_entries (project_id, id, at, actor, method, action, target)
+                SELECT project_id, id, moment, 'key:k-' || n % 10, 'api_key',
+                    CASE WHEN n / 10 % 1000 = 999 THEN 'connections.delete' ELSE 'connections.update' END,
+                    'connections/c-' || n * 7919 % 5000
+                """,
+            """
+                INSERT INTO one_time_tokens (
+                    id, project_id, purpose, email, email_key, role, access, created_at, created_by, expires_at
+                )
+                SELECT id, project_id, 'invitation', 'i-' || n || '@example.com', 'i-' || n || '@example.com', 'viewer', '{}',
+                    moment, 'bench', now() + interval '1 day'
+                """,
+            """
+                INSERT INTO token_issuers (project_id, id, name, issuer, audience, role, created_at, updated_at)
+                SELECT project_id, id, 'i-' || n, 'https://issuer.example.com/' || n, 'bellhop', 'viewer', moment, moment
+                """,
+            """
+                INSERT INTO users (id, email, email_key, created_at, updated_at)
+                SELECT id, 'u-' || n || '@example.com', 'u-' || n || '@example.com', moment, moment
+                """,
+            """
+                INSERT INTO memberships (project_id, id, user_id, role, created_at, created_by, updated_at)
+                SELECT project_id, id, (SELECT u.id FROM users u WHERE u.email_key = 'u-' || n || '@example.com'), 'viewer',
+                    moment, 'bench', moment
+                """,
+            """
+                INSERT INTO projects (id, name, created_at, updated_at) SELECT id, 'p-' || n, moment, moment
+                """,
         ];
         foreach (var statement in statements)
         {
             await host.ExecuteAsync(statement + "\n" + Moments);
         }
 
+        await host.ExecuteAsync(OneUser);
         await host.ExecuteAsync("VACUUM ANALYZE");
         Console.WriteLine(
             $"\n{statements.Length} tables with {Count:N0} rows each, filled in {watch.Elapsed.TotalSeconds:F0} s."
         );
     }
+
+    /// <summary>The secret of a session of the last of the users, who is a member of a hundred and one of the million projects.</summary>
+    public const string Session = "bench0000000000000000000000000000000000000A";
+
+    private const string OneUser = $"""
+        INSERT INTO memberships (project_id, id, user_id, role, created_at, created_by, updated_at)
+        SELECT p.id, new_id(), u.id, 'viewer', now(), 'bench', now()
+        FROM projects p, users u
+        WHERE p.name ~ '^p-[0-9]+0000$' AND u.email_key = 'u-1000000@example.com';
+        INSERT INTO sessions (user_id, id, secret_sha256, method, created_at, last_seen_at, expires_at)
+        SELECT id, new_id(), sha256('{Session}'), 'password', now(), now() + interval '1 hour', now() + interval '1 day'
+        FROM users
+        WHERE email_key = 'u-1000000@example.com'
+        """;
 
     private static string States(string words) => State.Replace("{0}", words, StringComparison.Ordinal);
 }

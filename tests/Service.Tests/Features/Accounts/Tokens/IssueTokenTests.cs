@@ -162,6 +162,65 @@ public sealed class IssueTokenTests(ServiceFixture service)
         );
     }
 
+    [Fact]
+    public async Task A_password_gives_tokens_that_open_go_on_and_are_on_record()
+    {
+        var account = await TestAccount.CreateAsync(service, (await service.NewProjectAsync()).Id);
+
+        var (status, body) = await AskAsync(Password(account.Email, TestAccount.Password));
+
+        Assert.Equal((HttpStatusCode.OK, 600), (status, body.GetProperty("expires_in").GetInt32()));
+        var tokens = new TestTokens(
+            body.GetProperty("access_token").GetString()!,
+            body.GetProperty("refresh_token").GetString()!
+        );
+        Assert.Equal(HttpStatusCode.OK, await TestTokens.TryAsync(service.Address, tokens.Access));
+        var next = await tokens.RefreshAsync(service.Address);
+        using var program = service.NewClient(next.Access);
+        var me = (await program.CallAsync("GET", "/v1/auth/me")).Expect(HttpStatusCode.OK).Body;
+        Assert.Equal(account.Email, me.GetProperty("email").GetString());
+        var audit = await program.CallAsync("GET", $"/v1/audit?actor=user:{account.Email}&action=users.sign_in");
+        Assert.Equal(1, audit.Expect(HttpStatusCode.OK).Body.GetProperty("items").GetArrayLength());
+    }
+
+    [Fact]
+    public async Task A_second_factor_is_asked_for_here_as_well()
+    {
+        var account = await TestAccount.CreateAsync(service, (await service.NewProjectAsync()).Id);
+        using var browser = account.SignedIn(await account.CookieAsync());
+        var code = (await TestTotp.EnableAsync(browser)).Code();
+
+        var (missing, refusal) = await AskAsync(Password(account.Email, TestAccount.Password));
+        var (wrong, _) = await AskAsync(Password(account.Email, TestAccount.Password, "000000"));
+        var (right, body) = await AskAsync(Password(account.Email, TestAccount.Password, code));
+        var (again, _) = await AskAsync(Password(account.Email, TestAccount.Password, code));
+
+        Assert.Equal(
+            (HttpStatusCode.Unauthorized, "totp_required"),
+            (missing, refusal.GetProperty("code").GetString())
+        );
+        Assert.Equal(HttpStatusCode.Unauthorized, wrong);
+        Assert.Equal(HttpStatusCode.OK, right);
+        Assert.Equal(HttpStatusCode.Unauthorized, again); // a code counts once
+        var access = body.GetProperty("access_token").GetString()!;
+        Assert.Equal(HttpStatusCode.OK, await TestTokens.TryAsync(service.Address, access));
+    }
+
+    [Fact]
+    public async Task A_wrong_password_and_an_address_that_nobody_has_are_answered_the_same()
+    {
+        var account = await TestAccount.CreateAsync(service);
+
+        var (wrong, theirs) = await AskAsync(Password(account.Email, "not the password of anybody"));
+        var (unknown, nobodys) = await AskAsync(Password($"n{Guid.NewGuid():N}@x.example", TestAccount.Password));
+
+        Assert.Equal((HttpStatusCode.Unauthorized, HttpStatusCode.Unauthorized), (wrong, unknown));
+        foreach (var member in new[] { "type", "title", "status", "detail", "instance", "code" })
+        {
+            Assert.Equal($"{theirs.GetProperty(member)}", $"{nobodys.GetProperty(member)}");
+        }
+    }
+
     [Theory]
     [InlineData("UPDATE users SET disabled_at = now() WHERE id = @Id")]
     [InlineData("UPDATE users SET token_epoch = token_epoch + 1 WHERE id = @Id")]
@@ -271,4 +330,20 @@ public sealed class IssueTokenTests(ServiceFixture service)
         await using var connection = await service.Database.OpenConnectionAsync(Token);
         return await connection.QuerySingleAsync<long>(sql.With(new { Id = id }, Token));
     }
+
+    private static object Password(string email, string password, string? totp = null) =>
+        totp is null
+            ? new
+            {
+                grant_type = "password",
+                email,
+                password,
+            }
+            : new
+            {
+                grant_type = "password",
+                email,
+                password,
+                totp,
+            };
 }
