@@ -102,7 +102,7 @@ internal static class PlanRows
                 INSERT INTO audit_entries (project_id, id, at, actor, method, action, target)
                 SELECT project_id, id, moment, 'key:k-' || n % 10, 'api_key',
                     CASE WHEN n / 10 % 1000 = 999 THEN 'connections.delete' ELSE 'connections.update' END,
-                    'connections/c-' || n * 7919 % 5000
+                    'connections/c-' || n::bigint * 7919 % 5000
                 """,
             """
                 INSERT INTO one_time_tokens (

@@ -6,6 +6,7 @@ using Bellhop.Features.Accounts;
 using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Http;
 using Bellhop.Tests.Contract;
+using Bellhop.Tests.Features.Accounts;
 using Bellhop.Tests.Support;
 using Dapper;
 using Microsoft.AspNetCore.Http;
@@ -155,9 +156,98 @@ public sealed class CanaryTests(ServiceFixture service)
             using var request = new HttpRequestMessage(new HttpMethod(method), path);
             request.Headers.TryAddWithoutValidation("Cookie", cookie);
             using var answer = await browser.SendAsync(request, Token);
-            _answers.Add($"{method} {path} {answer.Headers} {await answer.Content.ReadAsStringAsync(Token)}");
+            if (path != "/v1/auth/me") // which hands out the session's token against forgery
+            {
+                _answers.Add($"{method} {path} {answer.Headers} {await answer.Content.ReadAsStringAsync(Token)}");
+            }
+
             Assert.Equal(method == "GET" ? HttpStatusCode.OK : HttpStatusCode.Forbidden, answer.StatusCode);
         }
+
+        using var page = await OpenPageAsync(own, cookie);
+        await AddFactorAsync(page, Email, password);
+    }
+
+    /// <summary>The browser as a page of ours. What hands a secret out is not among the answers that are looked through.</summary>
+    private async Task<HttpClient> OpenPageAsync(OwnService own, string cookie)
+    {
+        var page = new HttpClient(new SocketsHttpHandler { UseCookies = false }) { BaseAddress = own.Address };
+        page.DefaultRequestHeaders.Add("Cookie", cookie);
+        page.DefaultRequestHeaders.Add("Sec-Fetch-Site", "same-origin");
+        page.DefaultRequestHeaders.Add("Origin", own.Address.GetLeftPart(UriPartial.Authority));
+        var me = (await page.CallAsync("GET", "/v1/auth/me")).Expect(HttpStatusCode.OK);
+        _canaries["a session's token against forgery"] = me.Body.GetProperty("csrf_token").GetString()!;
+        foreach (var grant in new[] { "owner", "viewer" })
+        {
+            var invitation = new InvitationDocument($"{grant}@example.com", grant);
+            _canaries[$"an invitation of a {grant}"] = (
+                await own.SendAsync(new InviteUser.Command(invitation, Prints: true))
+            ).Token!;
+        }
+
+        _canaries["a reset"] = (await own.SendAsync(new ResetPassword.Command("canary@example.com"))).Token;
+        return page;
+    }
+
+    /// <summary>A second factor, tokens by it, and keys by those.</summary>
+    private async Task AddFactorAsync(HttpClient page, string email, string password)
+    {
+        var started = await page.PostAsync("/v1/auth/totp", $$"""{"password":"{{password}}"}""");
+        var secret = started.Expect(HttpStatusCode.OK).Body.GetProperty("secret").GetString()!;
+        _canaries["the secret of a second factor"] = secret;
+        var code = Totp.CodeAt(TestTotp.Decode(secret), Totp.StepAt(DateTimeOffset.UtcNow));
+        var confirmed = await page.PostAsync("/v1/auth/totp/confirm", $$"""{"code":"{{code}}"}""");
+        var recovery = confirmed
+            .Expect(HttpStatusCode.OK)
+            .Body.GetProperty("recovery_codes")
+            .EnumerateArray()
+            .Select(one => one.GetString()!)
+            .ToArray();
+        for (var number = 0; number < recovery.Length; number++)
+        {
+            _canaries[$"recovery code {number}"] = recovery[number];
+        }
+
+        var login =
+            $$"""{"grant_type":"password","email":"{{email}}","password":"{{password}}","totp":"{{recovery[0]}}"}""";
+        var (access, refresh) = await TakeAsync(page, login, "first");
+        var (_, second) = await TakeAsync(page, Refresh(refresh), "second");
+        using var program = new HttpClient { BaseAddress = page.BaseAddress };
+        program.DefaultRequestHeaders.Authorization = new("Bearer", access);
+        var key = await program.PostAsync("/v1/api-keys", """{"name":"by-canary","role":"viewer"}""");
+        _canaries["a key by a program"] = key.Expect(HttpStatusCode.Created).Body.GetProperty("key").GetString()!;
+        var rotated = await program.PostAsync("/v1/api-keys/by-canary/rotate", """{"overlap_seconds":60}""");
+        _canaries["a rotated key"] = rotated.Expect(HttpStatusCode.OK).Body.GetProperty("key").GetString()!;
+        // used, and refused
+        foreach (var bearer in new[] { access, second, _canaries["a key by a program"], _canaries["a rotated key"] })
+        {
+            await SendAsync(page, "GET", "/v1/jobs", $"Bearer {bearer}");
+            await SendAsync(page, "POST", "/v1/auth/token", null, Refresh(bearer));
+        }
+
+        await SendAsync(page, "POST", "/v1/auth/token", null, login, 401); // a recovery code counts once
+        await SendAsync(
+            page,
+            "POST",
+            "/v1/auth/redeem",
+            null,
+            $$"""{"token":"{{_canaries["a reset"]}}","password":"x"}"""
+        );
+        var change =
+            $$"""{"current_password":"{{password}}","new_password":"{{Canary("a new password")}}","end_other_sessions":false}""";
+        (await page.PostAsync("/v1/auth/password", change)).Expect(HttpStatusCode.NoContent);
+        await SendAsync(page, "POST", "/v1/auth/revoke", null, $$"""{"token":"{{second}}"}""");
+    }
+
+    private static string Refresh(string token) => $$"""{"grant_type":"refresh_token","refresh_token":"{{token}}"}""";
+
+    private async Task<(string Access, string Refresh)> TakeAsync(HttpClient client, string grant, string name)
+    {
+        var taken = (await client.PostAsync("/v1/auth/token", grant)).Expect(HttpStatusCode.OK).Body;
+        var (access, refresh) = (taken.GetProperty("access_token"), taken.GetProperty("refresh_token"));
+        _canaries[$"the {name} access token"] = access.GetString()!;
+        _canaries[$"the {name} refresh token"] = refresh.GetString()!;
+        return (access.GetString()!, refresh.GetString()!);
     }
 
     /// <summary>Every step that may carry a secret, answered and refused, by receivers that repeat all they got.</summary>

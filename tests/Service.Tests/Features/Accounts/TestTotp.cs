@@ -30,7 +30,12 @@ internal sealed record TestTotp(byte[] Secret, IReadOnlyList<string> RecoveryCod
         var begun = (
             await client.CallAsync("POST", "/v1/auth/totp", $$"""{"password":"{{TestAccount.Password}}"}""")
         ).Expect(HttpStatusCode.OK);
-        var text = begun.Body.GetProperty("secret").GetString()!;
+        return Decode(begun.Body.GetProperty("secret").GetString()!);
+    }
+
+    /// <summary>The bytes of a secret in base 32.</summary>
+    public static byte[] Decode(string text)
+    {
         var bits = string.Concat(text.Select(one => Convert.ToString(Base32.IndexOf(one), 2).PadLeft(5, '0')));
         return [.. bits.Chunk(8).Where(part => part.Length == 8).Select(part => Convert.ToByte(new string(part), 2))];
     }
