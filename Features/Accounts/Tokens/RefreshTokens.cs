@@ -1,4 +1,5 @@
 using System.Net;
+using System.Security.Cryptography;
 using Bellhop.Infrastructure.Configuration;
 using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Secrets;
@@ -94,7 +95,7 @@ internal sealed class RefreshTokens(KeyRing ring, Settings settings, TimeProvide
             // another process may have had another active key when it was spent
             var known = _keys
                 .Select(token.Successor)
-                .FirstOrDefault(one => one.Sha256.AsSpan().SequenceEqual(repeated.SuccessorSha256));
+                .FirstOrDefault(one => CryptographicOperations.FixedTimeEquals(one.Sha256, repeated.SuccessorSha256));
             return new Spending(known is null ? null : repeated.With(known));
         }
 

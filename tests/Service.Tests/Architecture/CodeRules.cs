@@ -42,6 +42,18 @@ public sealed class CodeRules
         );
 
     [Fact]
+    public void Bytes_that_prove_somebody_are_compared_in_constant_time() =>
+        AssertUsedOnlyBy(
+            ["System.MemoryExtensions::SequenceEqual", "System.Linq.Enumerable::SequenceEqual"],
+            // hashes that whoever reads the record may see
+            "Bellhop.Features.Audit.",
+            // what a key of the ring makes of a fixed text
+            "Bellhop.Infrastructure.Database.Storage",
+            // whether a request is the one that its caller sent before
+            "Bellhop.Infrastructure.Http.Idempotency.IdempotentRequests"
+        );
+
+    [Fact]
     public void What_is_sealed_has_a_column_that_rotation_visits() =>
         AssertUsedOnlyBy(
             ["Bellhop.Infrastructure.Secrets.AssociatedData::.ctor"],
