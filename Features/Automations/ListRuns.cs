@@ -174,7 +174,7 @@ public static class ListRuns
                 FROM runs r
                 JOIN automations a ON a.project_id = r.project_id AND a.id = r.automation_id
                 WHERE r.project_id = @ProjectId AND r.id >= @From AND r.id < @Until
-                """ + Reach.Rows;
+                """ + RunReach.Rows;
 
         // in a subquery of its own, so that the index of one automation's runs is what is read
         private const string RowsOfAutomation =

@@ -125,6 +125,16 @@ internal static class PlanRows
                     moment, 'bench', moment
                 """,
             """
+                INSERT INTO sessions (user_id, id, secret_sha256, method, created_at, last_seen_at, expires_at)
+                SELECT (SELECT u.id FROM users u WHERE u.email_key = 'u-' || n || '@example.com'), id, sha256(n::text::bytea),
+                    'password', moment, moment, now() + interval '1 day'
+                """,
+            """
+                INSERT INTO token_families (user_id, id, token_epoch, created_at, expires_at)
+                SELECT (SELECT u.id FROM users u WHERE u.email_key = 'u-' || n || '@example.com'), id, 1, moment,
+                    now() + interval '1 day'
+                """,
+            """
                 INSERT INTO projects (id, name, created_at, updated_at) SELECT id, 'p-' || n, moment, moment
                 """,
         ];

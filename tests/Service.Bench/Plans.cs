@@ -253,7 +253,8 @@ public sealed class Plans : IDisposable
     private async Task<JsonElement> GetAsync(string query)
     {
         // what is about a user is no list of a project
-        var caller = query.StartsWith("/v1/projects", StringComparison.Ordinal) ? _user : _http;
+        string[] own = ["/v1/projects", "/v1/auth/"];
+        var caller = own.Any(prefix => query.StartsWith(prefix, StringComparison.Ordinal)) ? _user : _http;
         using var answer = await caller.GetAsync(new Uri(query, UriKind.Relative));
         var body = JsonElement.Parse(await answer.Content.ReadAsStringAsync());
         return answer.IsSuccessStatusCode ? body : throw new InvalidOperationException($"{query}: {body}");
