@@ -27,6 +27,9 @@ public sealed class Caller
     /// <summary>Of the user or the key: who owns what it makes.</summary>
     public Guid? Id => Known.UserId ?? Known.KeyId;
 
+    /// <summary>Of whom another issuer's token speaks for: nobody else has it.</summary>
+    public Guid? SubjectId => Known.SubjectId;
+
     /// <summary>The role in the project; null for the service itself and for a user without a project.</summary>
     public string? Role => Known.Role;
 
@@ -89,6 +92,9 @@ public sealed record Identity(Guid ProjectId, string Actor, FrozenSet<string> Pe
     public Guid? KeyId { get; init; }
 
     public Guid? UserId { get; init; }
+
+    /// <summary>Made of the issuer and its subject, where a token of another issuer proved it.</summary>
+    public Guid? SubjectId { get; init; }
 
     public Guid? SessionId { get; init; }
 

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Text;
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Http;
@@ -124,6 +125,7 @@ internal sealed class IssuerTokenProof(KnownIssuers issuers, IssuerKeys keys, Ac
             Roles.Allow(issuer.Role, issuer.Access.Scopes)
         )
         {
+            SubjectId = new Guid(SHA256.HashData(Encoding.UTF8.GetBytes($"{issuer.Id:N}|{subject}"))[..16]),
             Method = ProofMethod.IssuerToken,
             Role = issuer.Role,
             Access = issuer.Access,

@@ -44,8 +44,7 @@ public static class IdempotentRequests
             caller,
             http.GetEndpoint()!.Metadata.GetMetadata<RequiredPermission>() is null ? Guid.Empty : caller.ProjectId,
             http.Request.Method,
-            // as routing sees it: no matter how the path is spelled, it is one route, and no two names differ by case alone
-            http.Request.Path.Value!.TrimEnd('/').ToLowerInvariant()
+            RouteOf(http)
         );
         if (key.Problem is { } problem)
         {
@@ -78,6 +77,16 @@ public static class IdempotentRequests
 
             await http.Response.Body.WriteAsync(answer.Body, http.RequestAborted);
         }
+    }
+
+    /// <summary>The route however the path spells it, and what the path names: ids whatever their case, names to the letter.</summary>
+    private static string RouteOf(HttpContext http)
+    {
+        var pattern = ((RouteEndpoint)http.GetEndpoint()!).RoutePattern;
+        var named = pattern
+            .Parameters.Select(parameter => $"{http.Request.RouteValues[parameter.Name]}")
+            .Select(text => Guid.TryParseExact(text, "D", out var id) ? $"{id}" : Uri.EscapeDataString(text));
+        return string.Join('/', named.Prepend(pattern.RawText));
     }
 
     /// <summary>Runs the route and holds its answer back: nobody is told what is not committed.</summary>

@@ -96,6 +96,24 @@ public sealed class IssuerTokenProofTests(ServiceFixture service)
     }
 
     [Fact]
+    public async Task Of_two_subjects_none_is_answered_what_the_other_was()
+    {
+        await using var issuer = await ThrowAwayIssuer.StartAsync();
+        var project = await service.NewProjectAsync();
+        await TakeAsync(project, issuer, new { role = "admin" });
+        const string Key = """{"name":"shop","role":"viewer"}""";
+
+        using var one = service.NewClient(issuer.Token(("sub", "one")));
+        using var other = service.NewClient(issuer.Token(("sub", "other")));
+        var made = await one.PostAsync("/v1/api-keys", Key, "same");
+        var taken = await other.PostAsync("/v1/api-keys", Key, "same");
+        var repeated = await one.PostAsync("/v1/api-keys", Key, "same");
+
+        Assert.Equal("name_taken", taken.Expect(HttpStatusCode.Conflict).Code);
+        Assert.Equal((made.Expect(HttpStatusCode.Created).Text, true), (repeated.Text, repeated.IsReplayed));
+    }
+
+    [Fact]
     public async Task RSA_with_either_padding_and_EC_are_taken()
     {
         await using var issuer = await ThrowAwayIssuer.StartAsync();

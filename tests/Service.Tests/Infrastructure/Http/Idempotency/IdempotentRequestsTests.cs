@@ -155,6 +155,25 @@ public sealed class IdempotentRequestsTests(ServiceFixture service)
     }
 
     [Fact]
+    public async Task Names_that_differ_by_case_alone_are_two()
+    {
+        var project = await service.NewProjectAsync();
+        foreach (var name in (string[])["Shop", "shop"])
+        {
+            var made = await project.Http.PostAsync("/v1/api-keys", $$"""{"name":"{{name}}","role":"viewer"}""");
+            made.Expect(HttpStatusCode.Created);
+        }
+
+        var upper = await project.Http.PostAsync("/v1/api-keys/Shop/rotate", "{}", "same");
+        var lower = await project.Http.PostAsync("/v1/api-keys/shop/rotate", "{}", "same");
+        var again = await project.Http.PostAsync("/v1/API-keys/shop/rotate/", "{}", "same");
+
+        Assert.Equal((HttpStatusCode.OK, false), (lower.Status, lower.IsReplayed));
+        Assert.NotEqual(upper.Expect(HttpStatusCode.OK).Text, lower.Text);
+        Assert.Equal((lower.Text, true), (again.Text, again.IsReplayed));
+    }
+
+    [Fact]
     public async Task A_secret_that_was_shown_once_is_replayed_and_lies_sealed()
     {
         var project = await service.NewProjectAsync();
