@@ -22,10 +22,9 @@ public static class EmailAddress
     public static bool IsSound(string? text) =>
         text is { Length: >= 3 and <= MaxLength }
         && text.Split('@') is [{ Length: > 0 and <= 64 }, { Length: > 0 } domain]
+        && VisibleText.IsVisible(text)
         && !text.Any(character =>
-            char.IsControl(character)
-            || char.IsWhiteSpace(character)
-            || "<>()[],;:\\\"".Contains(character, StringComparison.Ordinal)
+            char.IsWhiteSpace(character) || "<>()[],;:\\\"".Contains(character, StringComparison.Ordinal)
         )
         && !domain.StartsWith('.')
         && !domain.EndsWith('.');

@@ -39,7 +39,12 @@ public sealed class KeyRules : AbstractValidator<KeyDocument>
 
     public KeyRules(TimeProvider clock)
     {
-        RuleFor(document => document.Name).NotEmpty().MaximumLength(100);
+        RuleFor(document => document.Name)
+            .NotEmpty()
+            .MaximumLength(100)
+            .Must(name => name is null || VisibleText.IsVisible(name))
+            .WithErrorCode("invalid_character")
+            .WithMessage("A name is one line that shows as it is: no control or formatting characters.");
         this.GrantAccess();
         RuleFor(document => document.ExpiresAt)
             .Must(at => at is null || (at > clock.GetUtcNow().UtcDateTime && at <= Latest(clock)))

@@ -59,6 +59,8 @@ public sealed class InviteUserTests(ServiceFixture service)
     [Theory]
     [InlineData("""{"email":"no address","role":"viewer"}""", "/email")]
     [InlineData("""{"email":"a@example.com","role":"king"}""", "/role")]
+    [InlineData("""{"email":"a\u200bda@example.com","role":"viewer"}""", "/email")]
+    [InlineData("""{"email":"\u202eada@example.com","role":"viewer"}""", "/email")]
     [InlineData("""{"email":"a@example.com\r\nBcc: b@example.com","role":"viewer"}""", "/email")]
     public async Task What_is_no_address_or_role_is_refused(string body, string pointer)
     {

@@ -45,6 +45,9 @@ public sealed class CreateApiKeyTests(ServiceFixture service)
 
     [Theory]
     [InlineData("""{"name":"","role":"viewer"}""", "/name")]
+    [InlineData("""{"name":"x\n2026-01-01T00:00:00Z\tuser:ada@example.com","role":"viewer"}""", "/name")]
+    [InlineData("""{"name":"\u001b[2Kx","role":"viewer"}""", "/name")]
+    [InlineData("""{"name":"\u202ex","role":"viewer"}""", "/name")]
     [InlineData("""{"name":"x","role":"king"}""", "/role")]
     [InlineData("""{"name":"x","role":"viewer","scopes":["events:reed"]}""", "/scopes/0")]
     [InlineData("""{"name":"x","role":"viewer","scopes":["jobs:write"]}""", "/scopes/0")]
