@@ -839,6 +839,7 @@ CREATE INDEX api_keys_not_revoked ON bellhop.api_keys USING btree (project_id, i
 CREATE INDEX api_keys_revoked ON bellhop.api_keys USING btree (project_id, id) WHERE (revoked_at IS NOT NULL);
 CREATE INDEX audit_entries_by_action ON bellhop.audit_entries USING btree (project_id, action, id);
 CREATE INDEX audit_entries_by_actor ON bellhop.audit_entries USING btree (project_id, actor, id);
+CREATE INDEX audit_entries_by_actor_and_action ON bellhop.audit_entries USING btree (project_id, actor, action, id);
 CREATE INDEX audit_entries_by_target ON bellhop.audit_entries USING btree (project_id, target, id);
 CREATE INDEX automations_by_state ON bellhop.automations USING btree (project_id, state, id) WHERE (deleted_at IS NULL);
 CREATE UNIQUE INDEX automations_name_taken ON bellhop.automations USING btree (project_id, name) WHERE (deleted_at IS NULL);
