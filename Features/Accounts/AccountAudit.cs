@@ -17,6 +17,7 @@ public sealed class AccountAudit(Caller caller, TimeProvider clock)
 {
     /// <summary>The user did it himself.</summary>
     /// <param name="method">How he was proven, where he is not who calls.</param>
+    /// <param name="projectId">The only one of his projects that it concerns; null: it concerns them all.</param>
     public Task RecordAsync(
         NpgsqlConnection connection,
         Guid userId,
@@ -24,7 +25,8 @@ public sealed class AccountAudit(Caller caller, TimeProvider clock)
         string action,
         CancellationToken cancellationToken,
         object? after = null,
-        string method = ProofMethod.Password
+        string method = ProofMethod.Password,
+        Guid? projectId = null
     )
     {
         var isOwn = caller.IsKnown && caller.UserId == userId;
@@ -37,7 +39,8 @@ public sealed class AccountAudit(Caller caller, TimeProvider clock)
             userId,
             isOwn ? caller.Method : method,
             after,
-            cancellationToken
+            cancellationToken,
+            projectId
         );
     }
 
@@ -82,7 +85,8 @@ public sealed class AccountAudit(Caller caller, TimeProvider clock)
         Guid? actorId,
         string method,
         object? after,
-        CancellationToken cancellationToken
+        CancellationToken cancellationToken,
+        Guid? projectId = null
     ) =>
         await connection.ExecuteAsync(
             Sql.Insert.With(
@@ -99,6 +103,7 @@ public sealed class AccountAudit(Caller caller, TimeProvider clock)
                     Target = $"users/{email}",
                     After = after is null ? null : JsonSerializer.Serialize(after, after.GetType(), JsonRules.Options),
                     EmailSha256 = EmailAddress.Sha256Of(email),
+                    ProjectId = projectId,
                 },
                 cancellationToken
             )
@@ -115,7 +120,11 @@ public sealed class AccountAudit(Caller caller, TimeProvider clock)
                 UPDATE login_throttles SET failed_at = @At WHERE email_sha256 = @EmailSha256
             ),
             member_of AS (
-                SELECT project_id FROM memberships WHERE user_id = @UserId::uuid AND disabled_at IS NULL
+                SELECT project_id
+                FROM memberships
+                WHERE user_id = @UserId::uuid
+                    AND disabled_at IS NULL
+                    AND (@ProjectId::uuid IS NULL OR project_id = @ProjectId)
             ),
             told AS (
                 SELECT project_id FROM member_of

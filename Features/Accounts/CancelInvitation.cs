@@ -7,7 +7,7 @@ using MediatR;
 
 namespace Bellhop.Features.Accounts;
 
-/// <summary>Takes an open invitation back: its token is worth nothing from then on.</summary>
+/// <summary>Takes an open invitation back: its token is worth nothing from then on. Nobody takes back what gives more than he may.</summary>
 public static class CancelInvitation
 {
     public sealed class Endpoint : ICarterModule
@@ -29,23 +29,29 @@ public static class CancelInvitation
 
     public sealed record Command(Guid Id) : IRequest<Result<Unit>>;
 
-    internal sealed class Handler(UnitOfWork works, AuditTrail trail, Caller caller)
+    internal sealed class Handler(OneTimeTokens tokens, UnitOfWork works, AuditTrail trail, Caller caller)
         : IRequestHandler<Command, Result<Unit>>
     {
         public async Task<Result<Unit>> Handle(Command request, CancellationToken cancellationToken)
         {
             await using var work = await works.BeginAsync(cancellationToken);
-            var email = await work.Connection.QuerySingleOrDefaultAsync<string>(
-                Sql.Cancel.With(new { caller.ProjectId, request.Id }, cancellationToken)
-            );
-            if (email is null)
+            var found = await tokens.LockInvitationAsync(work.Connection, request.Id, null, cancellationToken);
+            if (found.Problem is { } wider)
+            {
+                return wider;
+            }
+
+            if (found.Unwrap() is not { } open)
             {
                 return Problems.NotFound.Because($"There is no open invitation {request.Id}.");
             }
 
+            await work.Connection.ExecuteAsync(
+                Sql.Cancel.With(new { caller.ProjectId, request.Id }, cancellationToken)
+            );
             await trail.RecordAsync(
                 work.Connection,
-                new AuditRecord("users.cancel_invitation", $"users/{email}", request.Id),
+                new AuditRecord("users.cancel_invitation", $"users/{open.Email}", request.Id),
                 cancellationToken
             );
             await work.CommitAsync(cancellationToken);
@@ -55,10 +61,6 @@ public static class CancelInvitation
 
     private static class Sql
     {
-        public const string Cancel = """
-            DELETE FROM one_time_tokens
-            WHERE project_id = @ProjectId AND id = @Id AND purpose = 'invitation' AND used_at IS NULL
-            RETURNING email
-            """;
+        public const string Cancel = "DELETE FROM one_time_tokens WHERE project_id = @ProjectId AND id = @Id";
     }
 }

@@ -127,6 +127,7 @@ public static class ChangePassword
                 Now = clock.GetUtcNow().UtcDateTime,
             };
             await using var work = await works.BeginAsync(cancellationToken);
+            await OneTimeTokens.CloseResetsAsync(work.Connection, user.Email, cancellationToken);
             if (await work.Connection.ExecuteAsync(Sql.Change.With(arguments, cancellationToken)) == 0)
             {
                 return AccountsProblems.WrongCredentials; // another change was faster

@@ -13,7 +13,7 @@ namespace Bellhop.Features.Accounts;
 /// <summary>Invites somebody into the project: by mail where a connection for that is set; the command prints the token.</summary>
 /// <remarks>
 /// An invitation is good for 72 hours and once. A second one for the same address replaces the first. Whether there is an
-/// account with that address is not told. Nobody gives away more than he may himself.
+/// account with that address is not told. Nobody gives away more than he may himself, nor replaces what gives more.
 /// </remarks>
 public static class InviteUser
 {
@@ -95,6 +95,12 @@ public static class InviteUser
             }
 
             await using var work = await works.BeginAsync(cancellationToken);
+            var replaced = await tokens.LockInvitationAsync(work.Connection, null, document.Email, cancellationToken);
+            if (replaced.Problem is { } wider)
+            {
+                return wider;
+            }
+
             var (id, expiresAt) = (
                 await tokens.OpenAsync(
                     work.Connection,

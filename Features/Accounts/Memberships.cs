@@ -28,6 +28,7 @@ internal sealed class Memberships(Sessions sessions, KnownUsers users, AccountAu
             Now = now.UtcDateTime,
             ChangedAt = (DateTime?)now.UtcDateTime,
         };
+        await OneTimeTokens.CloseResetsAsync(work.Connection, grant.Email, cancellationToken);
         var sql = userId is null ? Sql.Make : Sql.SetPassword;
         if (await work.Connection.ExecuteAsync(sql.With(arguments, cancellationToken)) == 0)
         {
@@ -38,6 +39,18 @@ internal sealed class Memberships(Sessions sessions, KnownUsers users, AccountAu
         {
             await sessions.EndAllAsync(work.Connection, id, null, cancellationToken);
             await LoginThrottle.ClearAsync(work.Connection, grant.Email, cancellationToken);
+            if (grant.ProjectId is not null)
+            {
+                // his other projects are told of the new password; of the membership they are not
+                await audit.RecordAsync(
+                    work.Connection,
+                    id,
+                    grant.Email,
+                    "users.password_change",
+                    cancellationToken,
+                    method: ProofMethod.OneTimeToken
+                );
+            }
         }
 
         await JoinAsync(work, grant, id, cancellationToken);
@@ -89,7 +102,8 @@ internal sealed class Memberships(Sessions sessions, KnownUsers users, AccountAu
             "users.redeem",
             cancellationToken,
             new { grant.Purpose, grant.Role },
-            ProofMethod.OneTimeToken
+            ProofMethod.OneTimeToken,
+            grant.ProjectId
         );
         work.AfterCommit(() => users.Forget(userId));
     }

@@ -1,5 +1,6 @@
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Database;
+using Bellhop.Infrastructure.Http;
 using Dapper;
 using Npgsql;
 
@@ -70,6 +71,57 @@ internal sealed class OneTimeTokens(Caller caller, TimeProvider clock)
         };
         return await connection.ExecuteAsync(Sql.Open.With(arguments, cancellationToken)) == 1 ? (id, expiresAt) : null;
     }
+
+    /// <summary>Locks the open invitation into the caller's project of that id, or to that address.</summary>
+    /// <returns>Null: there is none. 403 where it gives more than the caller may touch.</returns>
+    public async Task<Result<OneTimeGrant?>> LockInvitationAsync(
+        NpgsqlConnection connection,
+        Guid? id,
+        string? email,
+        CancellationToken cancellationToken
+    )
+    {
+        var arguments = new
+        {
+            caller.ProjectId,
+            Id = id,
+            EmailKey = email is null ? null : EmailAddress.KeyOf(email),
+            Now = clock.GetUtcNow().UtcDateTime,
+        };
+        var open = await connection.QuerySingleOrDefaultAsync<OneTimeGrant>(
+            Sql.LockInvitation.With(arguments, cancellationToken)
+        );
+        if (
+            open is not null
+            && Granting.CheckTouch(caller, "invitation", open.Role!, Access.Read(open.Access!)) is { } more
+        )
+        {
+            return more;
+        }
+
+        return open;
+    }
+
+    /// <summary>Whatever was opened for the address in the project is worth nothing from then on.</summary>
+    /// <remarks>To be called before the membership is touched: who redeems locks in this order too.</remarks>
+    public static Task CloseAsync(
+        NpgsqlConnection connection,
+        Guid projectId,
+        string email,
+        CancellationToken cancellationToken
+    )
+    {
+        var arguments = new { ProjectId = projectId, EmailKey = EmailAddress.KeyOf(email) };
+        return connection.ExecuteAsync(Sql.Close.With(arguments, cancellationToken));
+    }
+
+    /// <summary>The same for a new password that was asked for, which no longer is to replace the one that is set.</summary>
+    /// <remarks>To be called before the user is touched.</remarks>
+    public static Task CloseResetsAsync(
+        NpgsqlConnection connection,
+        string email,
+        CancellationToken cancellationToken
+    ) => connection.ExecuteAsync(Sql.CloseResets.With(new { EmailKey = EmailAddress.KeyOf(email) }, cancellationToken));
 
     /// <summary>Makes the secret of an open one, to be printed or sent now; null: it is open no more.</summary>
     public async Task<string?> MintAsync(NpgsqlConnection connection, Guid id, CancellationToken cancellationToken)
@@ -147,6 +199,27 @@ internal sealed class OneTimeTokens(Caller caller, TimeProvider clock)
                 secret_sha256 = NULL, created_at = EXCLUDED.created_at, created_by = EXCLUDED.created_by,
                 expires_at = EXCLUDED.expires_at
             WHERE t.created_at < @ReplaceBefore
+            """;
+
+        public const string LockInvitation = """
+            SELECT id, purpose, email, project_id, role, access::text AS access
+            FROM one_time_tokens
+            WHERE project_id = @ProjectId
+                AND (id = @Id::uuid OR email_key = @EmailKey::text)
+                AND purpose = 'invitation'
+                AND used_at IS NULL
+                AND expires_at > @Now
+            FOR UPDATE
+            """;
+
+        public const string Close = """
+            DELETE FROM one_time_tokens WHERE project_id = @ProjectId AND email_key = @EmailKey AND used_at IS NULL
+            """;
+
+        // in no project
+        public const string CloseResets = """
+            DELETE FROM one_time_tokens
+            WHERE purpose = 'reset' AND email_key = @EmailKey AND project_id IS NULL AND used_at IS NULL
             """;
 
         public const string Mint = """

@@ -9,7 +9,8 @@ namespace Bellhop.Features.Accounts;
 /// <summary>Changes and removes members: one at a time in a project, so that two who act together cannot leave it without an owner.</summary>
 /// <remarks>
 /// The last owner stays one: a user who is not disabled, by a membership that is not disabled and that nothing narrows. Nobody
-/// touches a member who can do more than he, nor grants what he lacks.
+/// touches a member who can do more than he, nor grants what he lacks. Who is disabled or removed does not come back by an
+/// invitation from before.
 /// </remarks>
 internal sealed class SavedMembers(Caller caller, AuditTrail trail, KnownUsers users, TimeProvider clock)
 {
@@ -72,6 +73,11 @@ internal sealed class SavedMembers(Caller caller, AuditTrail trail, KnownUsers u
             DisabledAt = document.Disabled ? before.DisabledAt ?? now : (DateTime?)null,
             Now = now,
         };
+        if (document.Disabled)
+        {
+            await OneTimeTokens.CloseAsync(work.Connection, caller.ProjectId, before.Email, cancellationToken);
+        }
+
         await work.Connection.ExecuteAsync(Sql.Update.With(arguments, cancellationToken));
         var after = before with
         {
@@ -111,6 +117,7 @@ internal sealed class SavedMembers(Caller caller, AuditTrail trail, KnownUsers u
             return AccountsProblems.IsLastOwner(member.Email);
         }
 
+        await OneTimeTokens.CloseAsync(work.Connection, projectId, member.Email, cancellationToken);
         await work.Connection.ExecuteAsync(
             Sql.Delete.With(new { ProjectId = projectId, member.Id }, cancellationToken)
         );

@@ -40,6 +40,7 @@ public sealed partial class StatementRules(ServiceFixture service)
         ["OneTimeTokens.Find"] = "a token is looked up before its project is known",
         ["OneTimeTokens.Mint"] = "by id, and then by its hash, of whatever project",
         ["OneTimeTokens.Take"] = "by id, and then by its hash, of whatever project",
+        ["OneTimeTokens.CloseResets"] = "a password is in no project",
         ["OneTimeTokens.TakeInvitations"] = "who has an address is invited to each of these projects",
         ["Projects.Create"] = "makes the project",
         ["SavedProjects.Find"] = "the project is what is looked for, whichever the caller acts in",

@@ -29,4 +29,24 @@ public sealed class CancelInvitationTests(ServiceFixture service)
         );
         answer.Expect(HttpStatusCode.Unauthorized);
     }
+
+    [Fact]
+    public async Task Nobody_takes_back_or_replaces_what_gives_more_than_he_may()
+    {
+        var project = await service.NewProjectAsync();
+        var admin = await TestUser.CreateAsync(service, project.Id, "admin");
+        var email = $"next-{Guid.NewGuid():N}@example.com";
+        var opened = (await InviteAsync(project.Http, email, "owner")).Expect(HttpStatusCode.Created);
+        var path = $"/v1/users/invitations/{opened.Body.GetProperty("id").GetGuid()}";
+
+        (await InviteAsync(admin.Http, email, "viewer")).Expect(HttpStatusCode.Forbidden);
+        (await admin.Http.CallAsync("DELETE", path)).Expect(HttpStatusCode.Forbidden);
+
+        (await project.Http.CallAsync("GET", path)).Expect(HttpStatusCode.OK);
+        (await InviteAsync(project.Http, email, "viewer")).Expect(HttpStatusCode.Created);
+        (await InviteAsync(admin.Http, email, "operator")).Expect(HttpStatusCode.Created);
+    }
+
+    private static Task<Answer> InviteAsync(HttpClient http, string email, string role) =>
+        http.PostAsync("/v1/users/invite", $$"""{"email":"{{email}}","role":"{{role}}"}""");
 }

@@ -1,4 +1,5 @@
 using System.Net;
+using Bellhop.Features.Accounts;
 using Bellhop.Tests.Support;
 using Xunit;
 
@@ -52,6 +53,23 @@ public sealed class ChangePasswordTests(ServiceFixture service)
             new { grant_type = "refresh_token", refresh_token = other.Refresh }
         );
         Assert.Equal(HttpStatusCode.Unauthorized, refused);
+    }
+
+    [Fact]
+    public async Task A_reset_that_was_asked_for_before_replaces_it_no_more()
+    {
+        var account = await TestAccount.CreateAsync(service);
+        using var here = account.SignedIn(await account.CookieAsync());
+        var token = (await service.SendAsync(Guid.Empty, new ResetPassword.Command(account.Email))).Unwrap().Token;
+
+        (await here.PostAsync("/v1/auth/password", Body(TestAccount.Password, Next))).Expect(HttpStatusCode.NoContent);
+
+        using var anybody = TestAccount.Client(service.Address);
+        var late = await anybody.PostAsync(
+            "/v1/auth/redeem",
+            $$"""{"token":"{{token}}","password":"another donkey solar clip"}"""
+        );
+        Assert.Equal("invalid_token", late.Expect(HttpStatusCode.Unauthorized).Code);
     }
 
     [Fact]

@@ -104,6 +104,26 @@ public sealed class RedeemTokenTests(ServiceFixture service)
     }
 
     [Fact]
+    public async Task A_project_is_not_told_which_role_somebody_has_in_another_one_but_of_his_new_password()
+    {
+        var (here, there) = (await service.NewProjectAsync(), await service.NewProjectAsync());
+        var account = await TestAccount.CreateAsync(service, there.Id);
+        var (_, invitation) = await InviteAsync(here, "admin", account.Email);
+        var owner = (await here.SendAsync(new CreateOwner.Command(account.Email))).Unwrap().Token;
+
+        (await RedeemAsync(invitation, TestAccount.Password)).Expect(HttpStatusCode.NoContent);
+        (await RedeemAsync(owner, Next)).Expect(HttpStatusCode.NoContent);
+
+        var path = $"/v1/audit?target=users/{account.Email}&action=";
+        var redeemed = await here.Http.CallAsync("GET", $"{path}users.redeem");
+        Assert.Equal(2, redeemed.Body.GetProperty("items").GetArrayLength());
+        var told = await there.Http.CallAsync("GET", $"{path}users.redeem");
+        Assert.Equal(0, told.Body.GetProperty("items").GetArrayLength());
+        var changed = await there.Http.CallAsync("GET", $"{path}users.password_change");
+        Assert.Equal(1, changed.Body.GetProperty("items").GetArrayLength());
+    }
+
+    [Fact]
     public async Task A_disabled_user_redeems_nothing()
     {
         var account = await TestAccount.CreateAsync(service);

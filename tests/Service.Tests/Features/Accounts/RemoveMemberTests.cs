@@ -29,6 +29,30 @@ public sealed class RemoveMemberTests(ServiceFixture service)
         Assert.Equal("members.remove", audit.Body.GetProperty("items")[0].GetProperty("action").GetString());
     }
 
+    [Theory]
+    [InlineData("DELETE", null)]
+    [InlineData("PATCH", """{"disabled":true}""")]
+    public async Task Who_is_removed_or_disabled_does_not_come_back_by_an_invitation_from_before(
+        string method,
+        string? patch
+    )
+    {
+        var project = await service.NewProjectAsync();
+        await TestUser.CreateAsync(service, project.Id);
+        var account = await TestAccount.CreateAsync(service, project.Id);
+        var (_, token) = await RedeemTokenTests.InviteAsync(project, "admin", account.Email);
+
+        var ended = await project.Http.ChangeAsync(method, $"/v1/members/{account.Email}", patch, "*");
+        using var client = TestAccount.Client(service.Address);
+        var back = await client.PostAsync(
+            "/v1/auth/redeem",
+            $$"""{"token":"{{token}}","password":"{{TestAccount.Password}}"}"""
+        );
+
+        Assert.True(ended.Status is HttpStatusCode.NoContent or HttpStatusCode.OK, ended.Text);
+        Assert.Equal("invalid_token", back.Expect(HttpStatusCode.Unauthorized).Code);
+    }
+
     [Fact]
     public async Task Nobody_removes_who_can_do_more_nor_the_last_owner()
     {
