@@ -23,7 +23,7 @@ internal sealed class AccountMail(Settings settings, QueueSignals signals, TimeP
         if (
             settings.MailConnection?.Split('/')[0] is not { } project
             || await work.Connection.QuerySingleOrDefaultAsync<Guid?>(
-                Sql.Project.With(new { Name = project }, cancellationToken)
+                Sql.Project.With(new { NameOrId = project }, cancellationToken)
             )
                 is not { } projectId
         )
@@ -47,6 +47,7 @@ internal sealed class AccountMail(Settings settings, QueueSignals signals, TimeP
 
     private static class Sql
     {
-        public const string Project = "SELECT id FROM projects WHERE name = @Name";
+        // no name is shaped like an id
+        public const string Project = "SELECT id FROM projects WHERE name = @NameOrId OR id::text = lower(@NameOrId)";
     }
 }

@@ -58,7 +58,7 @@ public sealed record Settings
     /// <summary>After so long a browser is signed out, whatever it did.</summary>
     public TimeSpan SessionAbsolute { get; init; } = TimeSpan.FromHours(12);
 
-    /// <summary>The smtp connection by which invitations and resets are sent, <c>project/connection</c>; null: none are.</summary>
+    /// <summary>The smtp connection by which invitations and resets are sent, <c>project/connection</c>, the project by id or name; null: none are.</summary>
     public string? MailConnection { get; init; }
 
     /// <summary>How long a stopping process waits for running jobs before it hands them back, in seconds.</summary>

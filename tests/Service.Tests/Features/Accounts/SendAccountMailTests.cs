@@ -1,6 +1,9 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Text.RegularExpressions;
+using Bellhop.Features.Accounts;
+using Bellhop.Infrastructure.Http;
+using Bellhop.Infrastructure.Http.Resources;
 using Bellhop.Tests.Support;
 using Xunit;
 
@@ -38,6 +41,39 @@ public sealed class SendAccountMailTests(ServiceFixture service)
         (await RedeemAsync(client, reset)).Expect(HttpStatusCode.NoContent);
         await account.CookieAsync("wrong donkey solar clip");
         Assert.Equal(2, server.Messages.Count);
+    }
+
+    [Fact]
+    public async Task A_project_that_is_named_by_its_id_sends_them_whatever_it_is_called_and_whoever_has_its_old_name()
+    {
+        await using var server = await MailServer.StartAsync("off");
+        await using var own = await OwnService.StartAsync(service, set: settings => settings with { Roles = ["api"] });
+        await using var sending = await OwnService.StartAsync(
+            service,
+            set: settings =>
+                settings with
+                {
+                    MailConnection = $"{own.ProjectId}/mail",
+                    PublicUrl = "https://bellhop.example.com",
+                },
+            beside: own
+        );
+        using var http = await ConnectAsync(own, server);
+        var moved = new PatchProject.Command(
+            NameOrId.Parse("default"),
+            MergePatch<ProjectDocument>.Of(new { name = "moved" }),
+            Precondition.Any
+        );
+        (await own.SendAsync(own.ProjectId, moved)).Unwrap();
+        (await own.SendAsync(own.ProjectId, new CreateProject.Command("default"))).Unwrap();
+        var account = await TestAccount.CreateAsync(sending);
+
+        using var client = TestAccount.Client(sending.Address);
+        (await client.PostAsync("/v1/auth/reset", $$"""{"email":"{{account.Email}}"}""")).Expect(
+            HttpStatusCode.Accepted
+        );
+
+        (await RedeemAsync(client, await TokenAsync(server, 1))).Expect(HttpStatusCode.NoContent);
     }
 
     [Fact]
