@@ -13,8 +13,9 @@ namespace Bellhop.Features.Accounts;
 
 /// <summary>Sends a one-time token, as a job of kind <c>accounts.mail</c> in the project of the connection.</summary>
 /// <remarks>
-/// The secret is made anew at each attempt; the last mail is the one that counts. What is used or replaced by then, or the reset
-/// of an account that nobody has, is not sent, and the job succeeds all the same.
+/// The secret is made anew at each attempt; the last mail is the one that counts. A reset goes to the address that the account has,
+/// however it was written by who asked. What is used or replaced by then, or the reset of an account that nobody has, is not sent,
+/// and the job succeeds all the same.
 /// </remarks>
 public static class SendAccountMail
 {
@@ -114,14 +115,11 @@ public static class SendAccountMail
     {
         // a reset is opened for whatever address is asked for: here, where nobody waits, it shows whether somebody has it
         public const string Find = """
-            SELECT t.purpose, t.email, p.name AS project, t.expires_at
+            SELECT t.purpose, coalesce(u.email, t.email) AS email, p.name AS project, t.expires_at
             FROM one_time_tokens AS t
             LEFT JOIN projects AS p ON p.id = t.project_id
-            WHERE t.id = @Id
-                AND t.used_at IS NULL
-                AND (t.purpose <> 'reset' OR EXISTS (
-                    SELECT FROM users AS u WHERE u.email_key = t.email_key AND u.disabled_at IS NULL
-                ))
+            LEFT JOIN users AS u ON t.purpose = 'reset' AND u.email_key = t.email_key AND u.disabled_at IS NULL
+            WHERE t.id = @Id AND t.used_at IS NULL AND (t.purpose <> 'reset' OR u.id IS NOT NULL)
             """;
     }
 }

@@ -77,6 +77,27 @@ public sealed class SendAccountMailTests(ServiceFixture service)
     }
 
     [Fact]
+    public async Task A_reset_goes_to_the_address_that_the_account_has_however_it_is_asked_for()
+    {
+        await using var server = await MailServer.StartAsync("off");
+        await using var own = await StartAsync(service);
+        using var http = await ConnectAsync(own, server);
+        var account = await TestAccount.CreateAsync(own);
+        using var client = TestAccount.Client(own.Address);
+
+        (await client.PostAsync("/v1/auth/reset", $$"""{"email":"{{account.Email.ToUpperInvariant()}}"}""")).Expect(
+            HttpStatusCode.Accepted
+        );
+
+        await TokenAsync(server, 1);
+        Assert.Contains(
+            $"To: {account.Email}",
+            server.Messages[0].GetProperty("data").GetString(),
+            StringComparison.Ordinal
+        );
+    }
+
+    [Fact]
     public async Task Users_cannot_enqueue_one()
     {
         var project = await service.NewProjectAsync();

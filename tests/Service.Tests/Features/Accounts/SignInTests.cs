@@ -46,6 +46,21 @@ public sealed class SignInTests(ServiceFixture service)
         Assert.Equal(HttpStatusCode.Unauthorized, other.StatusCode);
     }
 
+    [Theory]
+    [InlineData('\u212A')] // the Kelvin sign, whose lower case is k
+    [InlineData('\uFF2B')] // a full-width K
+    public async Task A_letter_that_only_looks_like_one_of_the_address_is_another_one(char letter)
+    {
+        var account = await TestAccount.CreateAsync(service);
+        var address = $"k{account.Email}";
+        await account.ExecuteAsync($"UPDATE users SET email = '{address}', email_key = '{address}' WHERE id = @Id");
+
+        using var own = await account.SignInAsync(email: $"K{account.Email}");
+        using var other = await account.SignInAsync(email: $"{letter}{account.Email}");
+
+        Assert.Equal((HttpStatusCode.NoContent, HttpStatusCode.Unauthorized), (own.StatusCode, other.StatusCode));
+    }
+
     [Fact]
     public async Task A_planted_cookie_is_never_taken_over_and_the_session_before_ends()
     {
