@@ -51,7 +51,7 @@ public sealed class Sessions(Settings settings, Caller caller, TimeProvider cloc
             Address = caller.Address is { IsIPv4MappedToIPv6: true } mapped
                 ? mapped.MapToIPv4().ToString()
                 : caller.Address?.ToString(),
-            Agent = agent?[..Math.Min(agent.Length, MaxAgentLength)],
+            Agent = CutAgent(agent),
             Now = now.UtcDateTime,
             ExpiresAt = now.UtcDateTime + settings.SessionAbsolute,
         };
@@ -81,6 +81,12 @@ public sealed class Sessions(Settings settings, Caller caller, TimeProvider cloc
         await connection.ExecuteAsync(Sql.RaiseEpoch.With(arguments, cancellationToken));
         await connection.ExecuteAsync(Sql.EndAll.With(arguments, cancellationToken));
     }
+
+    /// <summary>So much of what a browser or program says it is as is kept, and no half of a character.</summary>
+    internal static string? CutAgent(string? agent) =>
+        agent is not { Length: > MaxAgentLength } ? agent
+        : char.IsHighSurrogate(agent[MaxAgentLength - 1]) ? agent[..(MaxAgentLength - 1)]
+        : agent[..MaxAgentLength];
 
     public static byte[] Sha256Of(string secret) => SHA256.HashData(Encoding.UTF8.GetBytes(secret));
 

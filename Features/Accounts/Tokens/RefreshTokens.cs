@@ -30,8 +30,6 @@ internal sealed class RefreshTokens(KeyRing ring, Settings settings, TimeProvide
     public const string Reused = "reused";
     public const string Revoked = "revoked";
 
-    private const int MaxAgentLength = 300;
-
     // the active one first
     private readonly byte[][] _keys = [.. ring.Keys.Select(key => key.Derive("refresh tokens"))];
 
@@ -55,7 +53,7 @@ internal sealed class RefreshTokens(KeyRing ring, Settings settings, TimeProvide
                 new("Id", Guid.CreateVersion7(now)),
                 new("Address", NpgsqlDbType.Inet) { Value = (object?)Plain(address) ?? DBNull.Value },
                 new("Epoch", epoch),
-                new("Agent", NpgsqlDbType.Text) { Value = (object?)Cut(agent) ?? DBNull.Value },
+                new("Agent", NpgsqlDbType.Text) { Value = (object?)Sessions.CutAgent(agent) ?? DBNull.Value },
                 new("Sha256", token.Sha256),
                 new("Now", now.UtcDateTime),
                 new("ExpiresAt", now.UtcDateTime.AddDays(settings.TokenRefreshDays)),
@@ -126,8 +124,6 @@ internal sealed class RefreshTokens(KeyRing ring, Settings settings, TimeProvide
         object arguments,
         CancellationToken cancellationToken
     ) => connection.QuerySingleOrDefaultAsync<FamilyRow?>(sql.With(arguments, cancellationToken));
-
-    private static string? Cut(string? agent) => agent?.Length > MaxAgentLength ? agent[..MaxAgentLength] : agent;
 
     private static IPAddress? Plain(IPAddress? address) =>
         address is { IsIPv4MappedToIPv6: true } ? address.MapToIPv4() : address;

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text;
 using Bellhop.Features.Accounts;
 using Bellhop.Tests.Support;
 using Xunit;
@@ -59,6 +60,34 @@ public sealed class SignInTests(ServiceFixture service)
         using var other = await account.SignInAsync(email: $"{letter}{account.Email}");
 
         Assert.Equal((HttpStatusCode.NoContent, HttpStatusCode.Unauthorized), (own.StatusCode, other.StatusCode));
+    }
+
+    [Theory]
+    [InlineData("/v1/auth/login", """{"email":"EMAIL","password":"PASSWORD"}""")]
+    [InlineData("/v1/auth/token", """{"grant_type":"password","email":"EMAIL","password":"PASSWORD"}""")]
+    public async Task Of_what_a_browser_says_it_is_300_characters_are_kept_and_no_half_of_one(string path, string body)
+    {
+        var account = await TestAccount.CreateAsync(service);
+        var document = body.Replace("EMAIL", account.Email, StringComparison.Ordinal)
+            .Replace("PASSWORD", TestAccount.Password, StringComparison.Ordinal);
+        using var handler = new SocketsHttpHandler { RequestHeaderEncodingSelector = (_, _) => Encoding.UTF8 };
+        using var client = new HttpClient(handler) { BaseAddress = service.Address };
+        var most = new string('a', 299);
+        client.DefaultRequestHeaders.TryAddWithoutValidation("User-Agent", $"{most}\U0001F600");
+
+        var answer = await client.PostAsync(path, document);
+
+        Assert.True(answer.Status < HttpStatusCode.BadRequest, answer.Text);
+        Assert.Equal(
+            most,
+            await account.AskAsync<string>(
+                """
+                SELECT user_agent FROM sessions WHERE user_id = @Id
+                UNION ALL
+                SELECT user_agent FROM token_families WHERE user_id = @Id
+                """
+            )
+        );
     }
 
     [Fact]
