@@ -8,6 +8,9 @@ namespace Bellhop.Tests.Support;
 /// <summary>An issuer of tokens on 127.0.0.1, with an RSA and an EC key, that publishes them as OpenID Connect Discovery says.</summary>
 internal sealed class ThrowAwayIssuer : IAsyncDisposable
 {
+    // its own, or what the service remembers of an issuer that had the same port before would count for this one
+    private readonly string _path = $"/{Guid.NewGuid():N}";
+
     private Receiver _receiver = null!;
 
     public RSA Rsa { get; } = RSA.Create(2048);
@@ -15,9 +18,9 @@ internal sealed class ThrowAwayIssuer : IAsyncDisposable
     public ECDsa Ec { get; } = ECDsa.Create(ECCurve.NamedCurves.nistP256);
 
     /// <summary>As it stands in tokens.</summary>
-    public string Url => _receiver.Url[..^"/hook".Length];
+    public string Url => _receiver.Url[..^"/hook".Length] + _path;
 
-    public int Asked => _receiver.Received.Count(request => request.Path == "/keys");
+    public int Asked => _receiver.Received.Count(request => request.Path == $"{_path}/keys");
 
     public IReadOnlyList<ReceivedRequest> Received => _receiver.Received;
 
@@ -78,7 +81,7 @@ internal sealed class ThrowAwayIssuer : IAsyncDisposable
             return Results.StatusCode(503);
         }
 
-        return request.Path switch
+        return request.Path[Math.Min(_path.Length, request.Path.Length)..] switch
         {
             "/.well-known/openid-configuration" => Results.Text(
                 new JsonObject { ["issuer"] = Claims ?? Url, ["jwks_uri"] = $"{Url}/keys" }.ToJsonString(),
