@@ -49,6 +49,9 @@ public sealed class KnownUsers : IDisposable
     private readonly TimeProvider _clock;
     private readonly IDisposable _changes;
 
+    // raised by whoever forgets: what was read meanwhile may be from before
+    private long _forgotten;
+
     public KnownUsers(NpgsqlDataSource database, Notifications notifications, TimeProvider clock)
     {
         (_database, _notifications, _clock) = (database, notifications, clock);
@@ -64,6 +67,7 @@ public sealed class KnownUsers : IDisposable
             return entry.User;
         }
 
+        var forgotten = Volatile.Read(ref _forgotten);
         await using var connection = await _database.OpenConnectionAsync(cancellationToken);
         var user = await ReadAsync(connection, id, cancellationToken);
         if (_entries.Count >= Capacity)
@@ -71,13 +75,20 @@ public sealed class KnownUsers : IDisposable
             _entries.Clear();
         }
 
-        _entries[id] = new Entry(now, user);
+        var read = new Entry(now, user);
+        _entries[id] = read;
+        if (Volatile.Read(ref _forgotten) != forgotten)
+        {
+            _entries.TryRemove(KeyValuePair.Create(id, read));
+        }
+
         return user;
     }
 
     /// <summary>To be called when something about the user was committed; other processes are told.</summary>
     public void Forget(Guid id)
     {
+        Interlocked.Increment(ref _forgotten);
         _entries.TryRemove(id, out _);
         _notifications.Send($"{Topic}{id:N}");
     }
@@ -85,6 +96,7 @@ public sealed class KnownUsers : IDisposable
     /// <summary>To be called when something about a project was committed, whoever its members are.</summary>
     public void ForgetAll()
     {
+        Interlocked.Increment(ref _forgotten);
         _entries.Clear();
         _notifications.Send(Topic);
     }
@@ -113,6 +125,7 @@ public sealed class KnownUsers : IDisposable
     // after a gap any topic may have been missed
     private void Drop(string topic)
     {
+        Interlocked.Increment(ref _forgotten);
         if (Guid.TryParseExact(topic[Topic.Length..], "N", out var id))
         {
             _entries.TryRemove(id, out _);

@@ -35,11 +35,11 @@ internal sealed class OneTimeTokens(Caller caller, TimeProvider clock)
     public static readonly TimeSpan ResetLife = TimeSpan.FromHours(1);
     public static readonly TimeSpan InvitationLife = TimeSpan.FromHours(72);
 
-    /// <summary>Who asks again within this time gets no other mail.</summary>
-    private static readonly TimeSpan ResetPace = TimeSpan.FromMinutes(1);
+    /// <summary>Who asks again within this time gets no other mail, and the token that is under way stays good so long.</summary>
+    private static readonly TimeSpan ResetPace = TimeSpan.FromMinutes(5);
 
     /// <summary>Opens one, in place of the one that was open.</summary>
-    /// <param name="isPaced">Leaves the open one as it is where that is younger than a minute.</param>
+    /// <param name="isPaced">Anybody may ask: leaves the open one as it is where that is young, or was printed by an operator.</param>
     /// <returns>Its id and when it expires; null: it is paced.</returns>
     public async Task<(Guid Id, DateTime ExpiresAt)?> OpenAsync(
         NpgsqlConnection connection,
@@ -67,6 +67,7 @@ internal sealed class OneTimeTokens(Caller caller, TimeProvider clock)
             Now = now.UtcDateTime,
             CreatedBy = caller.IsKnown ? caller.Actor : "anonymous",
             ExpiresAt = expiresAt,
+            IsPaced = isPaced,
             ReplaceBefore = isPaced ? now.UtcDateTime - ResetPace : now.UtcDateTime.AddDays(1),
         };
         return await connection.ExecuteAsync(Sql.Open.With(arguments, cancellationToken)) == 1 ? (id, expiresAt) : null;
@@ -199,6 +200,7 @@ internal sealed class OneTimeTokens(Caller caller, TimeProvider clock)
                 secret_sha256 = NULL, created_at = EXCLUDED.created_at, created_by = EXCLUDED.created_by,
                 expires_at = EXCLUDED.expires_at
             WHERE t.created_at < @ReplaceBefore
+                AND (NOT @IsPaced OR t.created_by = EXCLUDED.created_by OR t.expires_at <= @Now)
             """;
 
         public const string LockInvitation = """

@@ -100,8 +100,9 @@ public static class SendAccountMail
                 _ => "somebody, you we hope, asked for a new password of your account",
             };
             var until = row.ExpiresAt.ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture);
-            var link = settings.PublicUrl is { } url ? $"{url}/redeem#token={token}\n\n" : "";
-            return $"Hello,\n\n{what}:\n\n{link}The token: {token}\n\nIt works once, until {until} UTC. "
+            var where =
+                $"POST {settings.PublicUrl}/v1/auth/redeem with the JSON {{\"token\":\"…\",\"password\":\"…\"}}";
+            return $"Hello,\n\n{what}.\n\nThe token: {token}\n\nSend it with the password: {where}\n\nIt works once, until {until} UTC. "
                 + "If this is none of your concern, nothing is to be done.\n";
         }
 

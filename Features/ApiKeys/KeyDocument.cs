@@ -44,7 +44,10 @@ public sealed class KeyRules : AbstractValidator<KeyDocument>
             .MaximumLength(100)
             .Must(name => name is null || VisibleText.IsVisible(name))
             .WithErrorCode("invalid_character")
-            .WithMessage("A name is one line that shows as it is: no control or formatting characters.");
+            .WithMessage("A name is one line that shows as it is: no control or formatting characters.")
+            .Must(name => !Guid.TryParseExact(name, "D", out _))
+            .WithErrorCode("invalid_name")
+            .WithMessage("A name is not shaped like an id, since a path may hold either.");
         this.GrantAccess();
         RuleFor(document => document.ExpiresAt)
             .Must(at => at is null || (at > clock.GetUtcNow().UtcDateTime && at <= Latest(clock)))

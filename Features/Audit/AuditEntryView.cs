@@ -7,7 +7,7 @@ namespace Bellhop.Features.Audit;
 
 /// <summary>One change as it is listed: who did what to what, when and from where.</summary>
 /// <param name="Actor">Who: <c>user:ada@example.com</c>, <c>key:shop</c>, <c>cli:root</c>.</param>
-/// <param name="ActorId">Of the user or the key.</param>
+/// <param name="ActorId">Of the user or the key; for a token of another issuer made of the issuer and its subject.</param>
 /// <param name="Method">How the actor was proven: <c>session</c>, <c>access_token</c>, <c>issuer_token</c>, <c>api_key</c>, <c>cli</c>, <c>service</c>, or <c>none</c>.</param>
 /// <param name="Address">Where the request came from; null for what did not come as one.</param>
 /// <param name="Action">The folder of the API and what was done: <c>connections.update</c>.</param>

@@ -24,11 +24,8 @@ public sealed class Caller
     /// <summary>The user who calls, where it is one.</summary>
     public Guid? UserId => Known.UserId;
 
-    /// <summary>Of the user or the key: who owns what it makes.</summary>
-    public Guid? Id => Known.UserId ?? Known.KeyId;
-
-    /// <summary>Of whom another issuer's token speaks for: nobody else has it.</summary>
-    public Guid? SubjectId => Known.SubjectId;
+    /// <summary>Of the user, the key, or whom another issuer's token speaks for: who owns what it makes.</summary>
+    public Guid? Id => Known.UserId ?? Known.KeyId ?? Known.SubjectId;
 
     /// <summary>The role in the project; null for the service itself and for a user without a project.</summary>
     public string? Role => Known.Role;

@@ -17,11 +17,18 @@ internal sealed class EndedFamilies(NpgsqlDataSource database, TimeProvider cloc
     // written by whoever holds the semaphore or forgets, read by all
     private volatile Snapshot? _snapshot;
 
+    // raised by whoever forgets: what was read meanwhile may be from before
+    private long _forgotten;
+
     public async ValueTask<bool> HoldAsync(Guid familyId, CancellationToken cancellationToken) =>
         (Fresh() ?? await ReadAsync(cancellationToken)).Ids.Contains(familyId);
 
     /// <summary>Has the next look go to the database.</summary>
-    public void Forget() => _snapshot = null;
+    public void Forget()
+    {
+        Interlocked.Increment(ref _forgotten);
+        _snapshot = null;
+    }
 
     public void Dispose() => _reading.Dispose();
 
@@ -38,11 +45,18 @@ internal sealed class EndedFamilies(NpgsqlDataSource database, TimeProvider cloc
                 return fresh;
             }
 
-            var since = clock.GetTimestamp();
+            var (since, forgotten) = (clock.GetTimestamp(), Volatile.Read(ref _forgotten));
             await using var connection = await database.OpenConnectionAsync(cancellationToken);
             var arguments = new { EndedSince = clock.GetUtcNow().UtcDateTime - TokenLife.PreviousKey };
             var ids = await connection.QueryAsync<Guid>(Sql.Ended.With(arguments, cancellationToken));
-            return _snapshot = new Snapshot(since, ids.ToFrozenSet());
+            var read = new Snapshot(since, ids.ToFrozenSet());
+            _snapshot = read;
+            if (Volatile.Read(ref _forgotten) != forgotten)
+            {
+                _snapshot = null;
+            }
+
+            return read;
         }
         finally
         {

@@ -31,6 +31,9 @@ internal sealed class KnownIssuers(NpgsqlDataSource database, TimeProvider clock
     // written by any request that finds its entry missing or stale; read by all
     private readonly ConcurrentDictionary<string, Entry> _entries = new(StringComparer.Ordinal);
 
+    // raised by whoever forgets: what was read meanwhile may be from before
+    private long _forgotten;
+
     /// <param name="rememberedOnly">The database is not to be asked about one that is seen for the first time.</param>
     public async ValueTask<IReadOnlyList<KnownIssuer>> FindAsync(
         string issuer,
@@ -50,6 +53,7 @@ internal sealed class KnownIssuers(NpgsqlDataSource database, TimeProvider clock
             return [];
         }
 
+        var forgotten = Volatile.Read(ref _forgotten);
         await using var connection = await database.OpenConnectionAsync(cancellationToken);
         var rows = await connection.QueryAsync<Row>(Sql.Find.With(new { Issuer = issuer }, cancellationToken));
         KnownIssuer[] found = [.. rows.Select(row => row.ToIssuer(issuer))];
@@ -58,15 +62,29 @@ internal sealed class KnownIssuers(NpgsqlDataSource database, TimeProvider clock
             _entries.Clear();
         }
 
-        _entries[issuer] = new Entry(now, found);
+        var read = new Entry(now, found);
+        _entries[issuer] = read;
+        if (Volatile.Read(ref _forgotten) != forgotten)
+        {
+            _entries.TryRemove(KeyValuePair.Create(issuer, read));
+        }
+
         return found;
     }
 
     /// <summary>Has the next look go to the database.</summary>
-    public void Forget(string issuer) => _entries.TryRemove(issuer, out _);
+    public void Forget(string issuer)
+    {
+        Interlocked.Increment(ref _forgotten);
+        _entries.TryRemove(issuer, out _);
+    }
 
     /// <summary>The same for all: something about a project has changed.</summary>
-    public void ForgetAll() => _entries.Clear();
+    public void ForgetAll()
+    {
+        Interlocked.Increment(ref _forgotten);
+        _entries.Clear();
+    }
 
     private sealed record Entry(long Since, IReadOnlyList<KnownIssuer> Issuers);
 

@@ -57,9 +57,7 @@ public sealed class IdempotencyKey
             ? Refuse($"1 to {MaxLength} visible ASCII characters.")
             : new IdempotencyKey(
                 projectId,
-                SHA256.HashData(
-                    Encoding.UTF8.GetBytes($"{projectId:N}|{caller.Id ?? caller.SubjectId:N}|{method} {route}|{text}")
-                )
+                SHA256.HashData(Encoding.UTF8.GetBytes($"{projectId:N}|{caller.Id:N}|{method} {route}|{text}"))
             );
     }
 

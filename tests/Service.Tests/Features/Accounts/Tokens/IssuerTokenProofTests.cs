@@ -96,6 +96,26 @@ public sealed class IssuerTokenProofTests(ServiceFixture service)
     }
 
     [Fact]
+    public async Task A_subject_owns_what_it_makes()
+    {
+        await using var issuer = await ThrowAwayIssuer.StartAsync();
+        var project = await service.NewProjectAsync();
+        await TakeAsync(project, issuer, new { role = "developer", owner = "self" });
+        using var one = service.NewClient(issuer.Token(("sub", "one")));
+        using var other = service.NewClient(issuer.Token(("sub", "other")));
+
+        (
+            await one.PostAsync(
+                "/v1/connections",
+                """{"name":"crm","kind":"http","config":{"base_url":"http://127.0.0.1:9"}}"""
+            )
+        ).Expect(HttpStatusCode.Created);
+
+        (await one.CallAsync("GET", "/v1/connections/crm")).Expect(HttpStatusCode.OK);
+        (await other.CallAsync("GET", "/v1/connections/crm")).Expect(HttpStatusCode.NotFound);
+    }
+
+    [Fact]
     public async Task Of_two_subjects_none_is_answered_what_the_other_was()
     {
         await using var issuer = await ThrowAwayIssuer.StartAsync();
