@@ -105,7 +105,8 @@ internal sealed class OneTimeTokens(Caller caller, TimeProvider clock)
 
     /// <summary>Whatever was opened for the address in the project is worth nothing from then on.</summary>
     /// <remarks>To be called before the membership is touched: who redeems locks in this order too.</remarks>
-    public static Task CloseAsync(
+    /// <returns>What it was.</returns>
+    public static Task<IEnumerable<Guid>> CloseAsync(
         NpgsqlConnection connection,
         Guid projectId,
         string email,
@@ -113,7 +114,7 @@ internal sealed class OneTimeTokens(Caller caller, TimeProvider clock)
     )
     {
         var arguments = new { ProjectId = projectId, EmailKey = EmailAddress.KeyOf(email) };
-        return connection.ExecuteAsync(Sql.Close.With(arguments, cancellationToken));
+        return connection.QueryAsync<Guid>(Sql.Close.With(arguments, cancellationToken));
     }
 
     /// <summary>The same for a new password that was asked for, which no longer is to replace the one that is set.</summary>
@@ -184,7 +185,13 @@ internal sealed class OneTimeTokens(Caller caller, TimeProvider clock)
         public const string TakeInvitations = """
             UPDATE one_time_tokens
             SET used_at = @Now
-            WHERE purpose = 'invitation' AND email_key = @EmailKey AND used_at IS NULL AND expires_at > @Now
+            WHERE purpose = 'invitation'
+                AND email_key = @EmailKey
+                AND used_at IS NULL
+                AND expires_at > @Now
+                AND NOT EXISTS (
+                    SELECT FROM projects AS p WHERE p.id = one_time_tokens.project_id AND p.archived_at IS NOT NULL
+                )
             RETURNING id, purpose, email, project_id, role, access::text AS access
             """;
 
@@ -215,7 +222,9 @@ internal sealed class OneTimeTokens(Caller caller, TimeProvider clock)
             """;
 
         public const string Close = """
-            DELETE FROM one_time_tokens WHERE project_id = @ProjectId AND email_key = @EmailKey AND used_at IS NULL
+            DELETE FROM one_time_tokens
+            WHERE project_id = @ProjectId AND email_key = @EmailKey AND used_at IS NULL
+            RETURNING id
             """;
 
         // in no project
@@ -230,10 +239,19 @@ internal sealed class OneTimeTokens(Caller caller, TimeProvider clock)
             WHERE id = @Id AND used_at IS NULL AND expires_at > @Now
             """;
 
+        // nobody comes into a project that is archived, but for whom the command line makes its owner
         public const string Find = """
             SELECT id, purpose, email, project_id, role, access::text AS access
             FROM one_time_tokens
-            WHERE secret_sha256 = @Sha256 AND used_at IS NULL AND expires_at > @Now
+            WHERE secret_sha256 = @Sha256
+                AND used_at IS NULL
+                AND expires_at > @Now
+                AND NOT (
+                    purpose = 'invitation'
+                    AND EXISTS (
+                        SELECT FROM projects AS p WHERE p.id = one_time_tokens.project_id AND p.archived_at IS NOT NULL
+                    )
+                )
             """;
 
         public const string Take = """

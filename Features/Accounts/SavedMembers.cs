@@ -75,7 +75,7 @@ internal sealed class SavedMembers(Caller caller, AuditTrail trail, KnownUsers u
         };
         if (document.Disabled)
         {
-            await OneTimeTokens.CloseAsync(work.Connection, caller.ProjectId, before.Email, cancellationToken);
+            await CloseInvitationsAsync(work, caller.ProjectId, before.Email, cancellationToken);
         }
 
         await work.Connection.ExecuteAsync(Sql.Update.With(arguments, cancellationToken));
@@ -117,7 +117,7 @@ internal sealed class SavedMembers(Caller caller, AuditTrail trail, KnownUsers u
             return AccountsProblems.IsLastOwner(member.Email);
         }
 
-        await OneTimeTokens.CloseAsync(work.Connection, projectId, member.Email, cancellationToken);
+        await CloseInvitationsAsync(work, projectId, member.Email, cancellationToken);
         await work.Connection.ExecuteAsync(
             Sql.Delete.With(new { ProjectId = projectId, member.Id }, cancellationToken)
         );
@@ -132,6 +132,27 @@ internal sealed class SavedMembers(Caller caller, AuditTrail trail, KnownUsers u
         );
         work.AfterCommit(() => users.Forget(member.UserId));
         return null;
+    }
+
+    private async Task CloseInvitationsAsync(
+        Work work,
+        Guid projectId,
+        string email,
+        CancellationToken cancellationToken
+    )
+    {
+        foreach (var id in await OneTimeTokens.CloseAsync(work.Connection, projectId, email, cancellationToken))
+        {
+            await trail.RecordAsync(
+                work.Connection,
+                [projectId],
+                caller.Actor,
+                caller.Id,
+                caller.Method,
+                new AuditRecord("users.cancel_invitation", $"users/{email}", id),
+                cancellationToken
+            );
+        }
     }
 
     public static Problem NoMember(NameOrId which) => Problems.NotFound.Because($"There is no member {which}.");

@@ -47,7 +47,8 @@ internal sealed class SessionProof(NpgsqlDataSource database, Settings settings,
             Sha256 = sha256,
             Now = now,
             IdleSince = now - settings.SessionIdle,
-            SeenBefore = now.AddMinutes(-1),
+            // an answer that goes on by itself is no use of the session
+            SeenBefore = http.Response.HasStarted ? DateTime.MinValue : now.AddMinutes(-1),
         };
         await using var connection = await database.OpenConnectionAsync(cancellationToken);
         var rows = (await connection.QueryAsync<Row>(Sql.Find.With(arguments, cancellationToken))).AsList();

@@ -11,8 +11,8 @@ namespace Bellhop.Features.ApiKeys;
 
 /// <summary>Finds who an API key belongs to, asking the database at most once in 4 s for each.</summary>
 /// <remarks>
-/// Where a key's secret is not the one that is remembered, it may have just been rotated: then it is asked at once, up to five times
-/// in those seconds, so that whoever guesses does not have it asked each time.
+/// Where a key's secret is not the one that is remembered, it may have just been rotated: then it is asked at once, in vain five
+/// times in those seconds at most, so that whoever guesses does not have it asked each time.
 /// A key that is revoked or changed loses its rights within 5 s in every process. Ids that nobody has are remembered as well,
 /// for as long; the memory is bounded.
 /// </remarks>
@@ -65,6 +65,11 @@ public sealed partial class KnownKeys : IDisposable
             {
                 entry = Reread(key.Id, entry);
                 known = await entry.Loading.WaitAsync(cancellationToken);
+                if (known?.Takes(key, _clock.GetUtcNow()) == true)
+                {
+                    // it was rotated indeed: only what leads to nothing is counted
+                    _entries.TryUpdate(key.Id, entry with { Rereads = 0 }, entry);
+                }
             }
 
             return known is not null && known.Takes(key, _clock.GetUtcNow()) ? known.Identity : null;

@@ -24,16 +24,16 @@ internal sealed class EndedFamilies(NpgsqlDataSource database, TimeProvider cloc
         (Fresh() ?? await ReadAsync(cancellationToken)).Ids.Contains(familyId);
 
     /// <summary>Has the next look go to the database.</summary>
-    public void Forget()
-    {
-        Interlocked.Increment(ref _forgotten);
-        _snapshot = null;
-    }
+    public void Forget() => Interlocked.Increment(ref _forgotten);
 
     public void Dispose() => _reading.Dispose();
 
     private Snapshot? Fresh() =>
-        _snapshot is { } snapshot && clock.GetElapsedTime(snapshot.Since) < Freshness ? snapshot : null;
+        _snapshot is { } snapshot
+        && snapshot.Forgotten == Volatile.Read(ref _forgotten)
+        && clock.GetElapsedTime(snapshot.Since) < Freshness
+            ? snapshot
+            : null;
 
     private async Task<Snapshot> ReadAsync(CancellationToken cancellationToken)
     {
@@ -49,14 +49,7 @@ internal sealed class EndedFamilies(NpgsqlDataSource database, TimeProvider cloc
             await using var connection = await database.OpenConnectionAsync(cancellationToken);
             var arguments = new { EndedSince = clock.GetUtcNow().UtcDateTime - TokenLife.PreviousKey };
             var ids = await connection.QueryAsync<Guid>(Sql.Ended.With(arguments, cancellationToken));
-            var read = new Snapshot(since, ids.ToFrozenSet());
-            _snapshot = read;
-            if (Volatile.Read(ref _forgotten) != forgotten)
-            {
-                _snapshot = null;
-            }
-
-            return read;
+            return _snapshot = new Snapshot(since, forgotten, ids.ToFrozenSet());
         }
         finally
         {
@@ -64,7 +57,7 @@ internal sealed class EndedFamilies(NpgsqlDataSource database, TimeProvider cloc
         }
     }
 
-    private sealed record Snapshot(long Since, FrozenSet<Guid> Ids);
+    private sealed record Snapshot(long Since, long Forgotten, FrozenSet<Guid> Ids);
 
     private static class Sql
     {

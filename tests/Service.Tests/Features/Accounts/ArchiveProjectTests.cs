@@ -1,4 +1,5 @@
 using System.Net;
+using Bellhop.Features.Accounts;
 using Bellhop.Tests.Support;
 using Xunit;
 
@@ -56,6 +57,28 @@ public sealed class ArchiveProjectTests(ServiceFixture service)
         (await project.PostAsync(path, "{}")).Expect(HttpStatusCode.NotFound);
         (await owner.Http.PostAsync($"/v1/projects/{own.ProjectId}/restore", "{}")).Expect(HttpStatusCode.OK);
         (await project.PostAsync(path, "{}")).Expect(HttpStatusCode.Unauthorized);
+    }
+
+    [Fact]
+    public async Task Nobody_comes_in_by_an_invitation_until_it_is_restored()
+    {
+        var project = await service.NewProjectAsync();
+        var owner = await TestUser.CreateAsync(service, project.Id);
+        var email = $"e{Guid.NewGuid():N}@x.example";
+        var invited = await service.SendAsync(
+            project.Id,
+            new InviteUser.Command(new InvitationDocument(email, "viewer"), Prints: true)
+        );
+        var redemption = $$"""{"token":"{{invited.Unwrap().Token}}","password":"a long sentence of yours"}""";
+        using var client = service.NewClient();
+
+        (await owner.Http.PostAsync($"/v1/projects/{project.Id}/archive", "{}")).Expect(HttpStatusCode.OK);
+        var early = await client.PostAsync("/v1/auth/redeem", redemption);
+        (await owner.Http.PostAsync($"/v1/projects/{project.Id}/restore", "{}")).Expect(HttpStatusCode.OK);
+        var late = await client.PostAsync("/v1/auth/redeem", redemption);
+
+        Assert.Equal("invalid_token", early.Expect(HttpStatusCode.Unauthorized).Code);
+        late.Expect(HttpStatusCode.NoContent);
     }
 
     [Fact]
