@@ -14,8 +14,11 @@ public sealed record FirstKey(string? Path, string? Text)
 {
     private static readonly FirstKey None = new(null, null);
 
-    /// <summary>Makes the key where there is such a project and it has none at all; else reads the file, where there is one.</summary>
-    /// <remarks>The file is written first: a process that is killed in between leaves a key that the next one enters.</remarks>
+    /// <summary>Makes the key where there is such a project and no key at all; else reads the file, where there is one.</summary>
+    /// <remarks>
+    /// The file is written first: a process that is killed in between leaves a key that the next one enters. A project that gets
+    /// the name later, when the first one has another, gets no such key.
+    /// </remarks>
     public static async Task<FirstKey> EnsureAsync(
         NpgsqlDataSource database,
         Settings settings,
@@ -93,10 +96,9 @@ public sealed record FirstKey(string? Path, string? Text)
 
     private static class Sql
     {
+        // engine-wide: whether the installation is a new one
         public const string NeedsNone = """
-            SELECT NOT EXISTS (SELECT FROM projects WHERE name = @Default) OR EXISTS (
-                SELECT FROM api_keys AS k JOIN projects AS p ON p.id = k.project_id WHERE p.name = @Default
-            )
+            SELECT NOT EXISTS (SELECT FROM projects WHERE name = @Default) OR EXISTS (SELECT FROM api_keys)
             """;
 
         public const string Insert = """
