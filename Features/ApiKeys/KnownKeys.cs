@@ -49,47 +49,36 @@ public sealed partial class KnownKeys : IDisposable
     }
 
     /// <summary>The key's identity, or null where it is unknown, wrong, revoked or expired.</summary>
-    public async ValueTask<Identity?> FindAsync(ApiKey key, CancellationToken cancellationToken)
-    {
-        var begun = _clock.GetTimestamp();
-        var entry = Current(key.Id);
-        try
-        {
-            var known = await entry.Loading.WaitAsync(cancellationToken);
-            if (
-                known is not null
-                && !known.Takes(key, _clock.GetUtcNow())
-                && entry.Since < begun
-                && entry.Rereads < MaxRereads
-            )
-            {
-                entry = Reread(key.Id, entry);
-                known = await entry.Loading.WaitAsync(cancellationToken);
-                if (known?.Takes(key, _clock.GetUtcNow()) == true)
-                {
-                    // it was rotated indeed: only what leads to nothing is counted
-                    _entries.TryUpdate(key.Id, entry with { Rereads = 0 }, entry);
-                }
-            }
-
-            return known is not null && known.Takes(key, _clock.GetUtcNow()) ? known.Identity : null;
-        }
-        catch when (entry.Loading.IsFaulted)
-        {
-            _entries.TryRemove(KeyValuePair.Create(key.Id, entry)); // an outage is not remembered
-            throw;
-        }
-    }
+    public ValueTask<Identity?> FindAsync(ApiKey key, CancellationToken cancellationToken) =>
+        FindAsync(key.Id, known => known.Takes(key, _clock.GetUtcNow()), cancellationToken);
 
     /// <summary>The same for who showed the key before and has something for it that bears its mark.</summary>
-    public async ValueTask<Identity?> FindAsync(Guid id, string mark, CancellationToken cancellationToken)
+    public ValueTask<Identity?> FindAsync(Guid id, string mark, CancellationToken cancellationToken) =>
+        FindAsync(CrockfordBase32.Encode(id), known => known.Bears(mark, _clock.GetUtcNow()), cancellationToken);
+
+    private async ValueTask<Identity?> FindAsync(
+        string keyId,
+        Func<Known, bool> isProven,
+        CancellationToken cancellationToken
+    )
     {
-        var keyId = CrockfordBase32.Encode(id);
+        var begun = _clock.GetTimestamp();
         var entry = Current(keyId);
         try
         {
             var known = await entry.Loading.WaitAsync(cancellationToken);
-            return known is not null && known.Bears(mark, _clock.GetUtcNow()) ? known.Identity : null;
+            if (known is not null && !isProven(known) && entry.Since < begun && entry.Rereads < MaxRereads)
+            {
+                entry = Reread(keyId, entry);
+                known = await entry.Loading.WaitAsync(cancellationToken);
+                if (known is not null && isProven(known))
+                {
+                    // it was rotated indeed: only what leads to nothing is counted
+                    _entries.TryUpdate(keyId, entry with { Rereads = 0 }, entry);
+                }
+            }
+
+            return known is not null && isProven(known) ? known.Identity : null;
         }
         catch when (entry.Loading.IsFaulted)
         {

@@ -1,11 +1,16 @@
 using System.Net;
+using Bellhop.Features.ApiKeys;
+using Bellhop.Infrastructure.Database;
 using Bellhop.Tests.Support;
+using Dapper;
 using Xunit;
 
 namespace Bellhop.Tests.Features.ApiKeys;
 
 public sealed class RotateApiKeyTests(ServiceFixture service)
 {
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
     [Fact]
     public async Task Both_keys_are_taken_while_they_overlap_and_the_old_one_no_longer()
     {
@@ -27,6 +32,35 @@ public sealed class RotateApiKeyTests(ServiceFixture service)
         );
         Assert.Equal(HttpStatusCode.Unauthorized, await TryAsync(service.Address, old));
         Assert.Equal(HttpStatusCode.Unauthorized, await TryAsync(service.Address, fresh));
+    }
+
+    [Fact]
+    public async Task A_token_for_the_new_secret_is_taken_at_once_by_a_replica_that_knew_the_old_one()
+    {
+        await using var first = await OwnService.StartAsync(service);
+        await using var second = await OwnService.StartAsync(service, beside: first);
+        var old = await first.NewKeyAsync("viewer");
+        Assert.Equal(HttpStatusCode.OK, await TryAsync(second.Address, old));
+        var renewed = ApiKey.Create(ApiKey.Parse(old)!.RowId);
+        await using (var connection = await first.Database.OpenConnectionAsync(Token))
+        {
+            // so that nobody is told
+            await connection.ExecuteAsync(
+                "UPDATE api_keys SET secret_sha256 = @Sha256 WHERE id = @RowId".With(
+                    new { renewed.Sha256, renewed.RowId },
+                    Token
+                )
+            );
+        }
+
+        using var http = new HttpClient { BaseAddress = first.Address };
+        var granted = await http.PostAsync(
+            "/v1/auth/token",
+            $$"""{"grant_type":"api_key","api_key":"{{renewed.Text}}"}"""
+        );
+
+        var token = granted.Expect(HttpStatusCode.OK).Body.GetProperty("access_token").GetString()!;
+        Assert.Equal(HttpStatusCode.OK, await TryAsync(second.Address, token));
     }
 
     [Fact]
