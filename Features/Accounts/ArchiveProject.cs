@@ -11,7 +11,8 @@ namespace Bellhop.Features.Accounts;
 /// <summary>Archives a project, which only its owners do: from then on it is read, and nothing in it is changed.</summary>
 /// <remarks>
 /// No events, jobs or webhooks are taken in, and no worker claims. What was accepted before is carried out: its runs, the jobs of
-/// the service's own queues and its deliveries. Holds within five seconds in every process; done twice it is as done once.
+/// the service's own queues and its deliveries; but who was invited joins once it is restored. Holds within five seconds in every
+/// process; done twice it is as done once.
 /// </remarks>
 public static class ArchiveProject
 {

@@ -124,6 +124,23 @@ public sealed class RedeemTokenTests(ServiceFixture service)
     }
 
     [Fact]
+    public async Task Nobody_joins_an_archived_project_but_by_the_command_line_until_it_is_restored()
+    {
+        var project = await service.NewProjectAsync();
+        var owner = await TestUser.CreateAsync(service, project.Id);
+        var (_, token) = await InviteAsync(project, "viewer");
+        (await owner.Http.PostAsync($"/v1/projects/{project.Id}/archive", "{}")).Expect(HttpStatusCode.OK);
+
+        var early = await RedeemAsync(token, Next);
+        var another = (await project.SendAsync(new CreateOwner.Command($"u-{Guid.NewGuid():N}@example.com"))).Unwrap();
+        (await RedeemAsync(another.Token, Next)).Expect(HttpStatusCode.NoContent);
+        (await owner.Http.PostAsync($"/v1/projects/{project.Id}/restore", "{}")).Expect(HttpStatusCode.OK);
+
+        Assert.Equal((HttpStatusCode.Unauthorized, "invalid_token"), (early.Status, early.Code));
+        (await RedeemAsync(token, Next)).Expect(HttpStatusCode.NoContent);
+    }
+
+    [Fact]
     public async Task A_disabled_user_redeems_nothing()
     {
         var account = await TestAccount.CreateAsync(service);

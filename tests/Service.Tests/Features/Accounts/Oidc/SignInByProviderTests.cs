@@ -53,6 +53,27 @@ public sealed class SignInByProviderTests(ServiceFixture service)
         );
     }
 
+    [Fact]
+    public async Task An_invitation_into_an_archived_project_waits_until_that_is_restored()
+    {
+        await using var issuer = await SmallIssuer.StartAsync();
+        await using var own = await StartAsync(issuer);
+        var owner = await TestUser.CreateAsync(own.Database, own.Address, own.ProjectId);
+        (await owner.Http.PostAsync("/v1/users/invite", """{"email":"grace@example.com","role":"operator"}""")).Expect(
+            HttpStatusCode.Created
+        );
+        (await owner.Http.PostAsync($"/v1/projects/{own.ProjectId}/archive", "{}")).Expect(HttpStatusCode.OK);
+        issuer.Email = "grace@example.com";
+        using var browser = new Browser(own.Address);
+
+        using var early = await browser.SignInAsync();
+        (await owner.Http.PostAsync($"/v1/projects/{own.ProjectId}/restore", "{}")).Expect(HttpStatusCode.OK);
+        await browser.SignInAsync();
+
+        Assert.Equal(HttpStatusCode.Forbidden, early.StatusCode);
+        (await browser.MeAsync()).Expect(HttpStatusCode.OK);
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
