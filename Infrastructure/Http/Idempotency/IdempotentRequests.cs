@@ -61,7 +61,7 @@ public static class IdempotentRequests
         var (isFree, earlier, kept) = await KeptAnswers.LockAsync(work.Connection, key.Unwrap(), http.RequestAborted);
         if (earlier is not null)
         {
-            await ReplayAsync(http, earlier.AsSpan().SequenceEqual(request) ? answers.Open(key.Unwrap(), kept!) : null);
+            await ReplayAsync(http, answers.IsSame(earlier, request) ? answers.Open(key.Unwrap(), kept!) : null);
         }
         else if (!isFree)
         {

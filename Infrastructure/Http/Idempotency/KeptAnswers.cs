@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Text.Json;
 using Bellhop.Infrastructure.Secrets;
 using Npgsql;
@@ -8,7 +9,10 @@ namespace Bellhop.Infrastructure.Http.Idempotency;
 internal sealed record KeptAnswer(int Status, IReadOnlyDictionary<string, string> Headers, byte[] Body);
 
 /// <summary>The answers to requests with an <c>Idempotency-Key</c>, sealed, for a day at least.</summary>
-internal sealed class KeptAnswers(SecretBox box, TimeProvider clock)
+/// <remarks>
+/// Of the request a hash under a key of the ring is kept: it may hold a password, which whoever reads the table could else guess.
+/// </remarks>
+internal sealed class KeptAnswers(SecretBox box, KeyRing ring, TimeProvider clock)
 {
     public static readonly SealedColumn Sealed = new("idempotency_keys", "answer", Sql.TakeSealed, Sql.PutSealed);
 
@@ -38,6 +42,10 @@ internal sealed class KeptAnswers(SecretBox box, TimeProvider clock)
             : (isFree, null, null);
     }
 
+    /// <summary>Whether what was kept was kept for this very request.</summary>
+    public bool IsSame(byte[] keptRequest, byte[] request) =>
+        ring.Keys.Any(key => CryptographicOperations.FixedTimeEquals(Mark(key, request), keptRequest));
+
     public async Task KeepAsync(
         NpgsqlConnection connection,
         IdempotencyKey key,
@@ -52,7 +60,7 @@ internal sealed class KeptAnswers(SecretBox box, TimeProvider clock)
             {
                 new("ProjectId", key.ProjectId),
                 new("KeySha256", key.Sha256),
-                new("RequestSha256", request),
+                new("RequestSha256", Mark(ring.Active, request)),
                 new("Answer", box.Seal(JsonSerializer.SerializeToUtf8Bytes(answer, JsonRules.Options), PlaceOf(key))),
                 new("Now", clock.GetUtcNow().UtcDateTime),
             },
@@ -67,6 +75,9 @@ internal sealed class KeptAnswers(SecretBox box, TimeProvider clock)
             ? JsonSerializer.Deserialize<KeptAnswer>(bytes, JsonRules.Options)!
             : throw new InvalidOperationException($"A kept answer does not open: {opened}.");
     }
+
+    private static byte[] Mark(RingKey key, byte[] request) =>
+        HMACSHA256.HashData(key.Derive("idempotent requests"), request);
 
     private static AssociatedData PlaceOf(IdempotencyKey key) =>
         Sealed.At(key.ProjectId, Convert.ToHexStringLower(key.Sha256));

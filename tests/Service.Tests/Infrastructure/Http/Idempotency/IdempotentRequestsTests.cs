@@ -1,4 +1,7 @@
 using System.Net;
+using System.Text;
+using Bellhop.Infrastructure.Http.Idempotency;
+using Bellhop.Infrastructure.Secrets;
 using Bellhop.Tests.Support;
 using Dapper;
 using Npgsql;
@@ -98,6 +101,35 @@ public sealed class IdempotentRequestsTests(ServiceFixture service)
         Assert.Equal((HttpStatusCode.Created, true), (query.Status, query.IsReplayed));
         Assert.Equal((HttpStatusCode.Created, true), (reordered.Status, reordered.IsReplayed));
         Assert.Equal(1, await JobsAsync(project));
+    }
+
+    [Fact]
+    public async Task What_was_sent_cannot_be_guessed_from_what_is_kept_and_is_known_again_under_a_new_key_of_the_ring()
+    {
+        var folder = Directory.CreateTempSubdirectory("bellhop-idempotency-");
+        try
+        {
+            var path = Path.Combine(folder.FullName, "keyring");
+            KeyRing.LoadOrCreate(path);
+            await using var own = await OwnService.StartAsync(service, keyRing: path);
+            var key = await own.NewKeyAsync();
+            using var http = new HttpClient { BaseAddress = own.Address };
+            http.DefaultRequestHeaders.Authorization = new("Bearer", key);
+            (await http.PostAsync("/v1/jobs", Job, "order-1")).Expect(HttpStatusCode.Created);
+            KeyRing.AddKey(path);
+            await using var later = await OwnService.StartAsync(service, keyRing: path, beside: own);
+            using var again = new HttpClient { BaseAddress = later.Address };
+            again.DefaultRequestHeaders.Authorization = new("Bearer", key);
+
+            Assert.True((await again.PostAsync("/v1/jobs", Job, "order-1")).Expect(HttpStatusCode.Created).IsReplayed);
+            await using var connection = await own.Database.OpenConnectionAsync(Token);
+            var kept = await connection.QuerySingleAsync<byte[]>("SELECT request_sha256 FROM idempotency_keys");
+            Assert.NotEqual(IdempotencyKey.Fingerprint("", Encoding.UTF8.GetBytes(Job)), kept);
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
     }
 
     [Fact]
