@@ -157,6 +157,41 @@ public sealed class WatchJobTests(ServiceFixture service)
     }
 
     [Fact]
+    public async Task Who_waits_with_a_key_that_is_revoked_meanwhile_is_not_told_the_outcome()
+    {
+        var project = await service.NewProjectAsync();
+        var waiting = project.Http.CallAsync(
+            "POST",
+            "/v1/jobs",
+            """{"kind":"noop","run_at":"2090-01-01T00:00:00Z"}""",
+            headers: ("Prefer", "wait=30")
+        );
+        await using var connection = await service.Database.OpenConnectionAsync(Token);
+        var of = new { ProjectId = project.Id };
+        var id = await Eventually.FitAsync(
+            () =>
+                connection.QuerySingleOrDefaultAsync<Guid>(
+                    "SELECT id FROM jobs WHERE project_id = @ProjectId".With(of, Token)
+                ),
+            found => found != Guid.Empty
+        );
+        await connection.ExecuteAsync(
+            "UPDATE api_keys SET revoked_at = now() WHERE project_id = @ProjectId".With(of, Token)
+        );
+
+        var watch = Stopwatch.StartNew();
+        await Eventually.FitAsync(
+            async () => (await project.Http.CallAsync("GET", $"/v1/jobs/{id}")).Status,
+            status => status != HttpStatusCode.OK && watch.Elapsed > TimeSpan.FromSeconds(1.1),
+            TimeSpan.FromSeconds(5)
+        );
+        await TestJobs.MakeDueAsync(project, id);
+
+        var answer = (await waiting).Expect(HttpStatusCode.Created);
+        Assert.Equal("ready", answer.Body.GetProperty("state").GetString());
+    }
+
+    [Fact]
     public async Task What_does_not_end_in_time_is_answered_as_if_nobody_had_waited()
     {
         var project = await service.NewProjectAsync();
