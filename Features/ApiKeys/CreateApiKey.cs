@@ -149,7 +149,16 @@ public static class CreateApiKey
 
             await trail.RecordAsync(
                 work.Connection,
-                new AuditRecord("api-keys.create", $"api-keys/{document.Name}", key.RowId, null, document),
+                new AuditRecord(
+                    "api-keys.create",
+                    $"api-keys/{document.Name}",
+                    key.RowId,
+                    null,
+                    document with
+                    {
+                        ExpiresAt = arguments.ExpiresAt,
+                    }
+                ),
                 cancellationToken
             );
             await work.CommitAsync(cancellationToken);

@@ -28,6 +28,24 @@ public sealed class CreateApiKeyTests(ServiceFixture service)
     }
 
     [Fact]
+    public async Task The_record_tells_when_a_key_ends_also_where_nobody_said_when()
+    {
+        var project = await service.NewProjectAsync();
+
+        var made = await project.Http.PostAsync("/v1/api-keys", """{"name":"tour","role":"viewer"}""");
+        var listed = await project.Http.CallAsync("GET", "/v1/audit?target=api-keys/tour");
+        var id = Assert
+            .Single(listed.Expect(HttpStatusCode.OK).Body.GetProperty("items").EnumerateArray())
+            .GetProperty("id");
+        var entry = await project.Http.CallAsync("GET", $"/v1/audit/{id.GetString()}");
+
+        Assert.Equal(
+            made.Expect(HttpStatusCode.Created).Body.GetProperty("expires_at").GetDateTime(),
+            entry.Expect(HttpStatusCode.OK).Body.GetProperty("after").GetProperty("expires_at").GetDateTime()
+        );
+    }
+
+    [Fact]
     public async Task A_name_is_given_once_among_keys_that_are_not_revoked()
     {
         var project = await service.NewProjectAsync();
