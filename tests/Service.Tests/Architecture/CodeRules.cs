@@ -48,9 +48,7 @@ public sealed class CodeRules
             // hashes that whoever reads the record may see
             "Bellhop.Features.Audit.",
             // what a key of the ring makes of a fixed text
-            "Bellhop.Infrastructure.Database.Storage",
-            // whether a request is the one that its caller sent before
-            "Bellhop.Infrastructure.Http.Idempotency.IdempotentRequests"
+            "Bellhop.Infrastructure.Database.Storage"
         );
 
     [Fact]
