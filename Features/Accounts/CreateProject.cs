@@ -76,6 +76,11 @@ public static class CreateProject
                 return Problems.Forbidden.Because("Who owns a project may make another one; ask an owner.");
             }
 
+            if (caller.UserId is not null && command.Name == Projects.Default)
+            {
+                return Projects.IsReserved;
+            }
+
             if (await Projects.CreateAsync(work.Connection, command.Name, now, cancellationToken) is not { } id)
             {
                 return Problems.NameTaken.Because($"There is a project {command.Name} already.");

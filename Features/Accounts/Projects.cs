@@ -1,4 +1,5 @@
 using Bellhop.Infrastructure.Database;
+using Bellhop.Infrastructure.Http;
 using Dapper;
 using Npgsql;
 
@@ -7,7 +8,14 @@ namespace Bellhop.Features.Accounts;
 /// <summary>Makes projects with what each one has from the start: its queues and the version of its rules.</summary>
 public static class Projects
 {
+    /// <summary>Of the first project, and the one that the command line means where it is not told another.</summary>
     public const string Default = "default";
+
+    /// <summary>Whoever could take the name when it is free would have what operators do by habit done to his project.</summary>
+    internal static Problem IsReserved { get; } =
+        Problems.NameTaken.Because(
+            $"{Default} is what the command line calls the project that it is told no name of: only there it is given."
+        );
 
     /// <summary>Makes the project; null when the name is taken. To be called inside a transaction.</summary>
     /// <param name="now">When: its id tells it as well.</param>

@@ -108,6 +108,11 @@ internal sealed class SavedProjects(
             return before.ToView();
         }
 
+        if (caller.UserId is not null && after.Name != before.Name && after.Name == Projects.Default)
+        {
+            return Projects.IsReserved;
+        }
+
         await Projects.LockNamesAsync(work.Connection, cancellationToken);
         var arguments = new
         {

@@ -11,6 +11,32 @@ namespace Bellhop.Tests.Features.Accounts;
 public sealed class PatchProjectTests(ServiceFixture service)
 {
     [Fact]
+    public async Task The_name_that_the_command_line_takes_for_granted_is_given_by_it_alone()
+    {
+        await using var own = await OwnService.StartAsync(service);
+        var owner = await TestUser.CreateAsync(own.Database, own.Address, own.ProjectId);
+        var made = await owner.Http.PostAsync("/v1/projects", """{"name":"another"}""");
+        (await RenameAsync(own.ProjectId, "main")).Expect(HttpStatusCode.OK);
+
+        var created = await owner.Http.PostAsync("/v1/projects", """{"name":"default"}""");
+        var renamed = await RenameAsync(made.Id, "default");
+
+        Assert.Equal((409, "name_taken"), ((int)created.Status, created.Code));
+        Assert.Equal((409, "name_taken"), ((int)renamed.Status, renamed.Code));
+        var document = MergePatch<ProjectDocument>.Of(new { name = "default" });
+        var command = new PatchProject.Command(NameOrId.Parse("main"), document, Precondition.Any);
+        Assert.Equal("default", (await own.SendAsync(own.ProjectId, command)).Unwrap().Name);
+
+        Task<Answer> RenameAsync(Guid id, string name) =>
+            owner.Http.CallAsync(
+                "PATCH",
+                $"/v1/projects/{id}",
+                $$"""{"name":"{{name}}"}""",
+                headers: ("If-Match", "*")
+            );
+    }
+
+    [Fact]
     public async Task An_owner_gives_it_another_name_that_holds_at_once()
     {
         var project = await service.NewProjectAsync();

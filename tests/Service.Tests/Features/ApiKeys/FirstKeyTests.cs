@@ -1,4 +1,5 @@
 using System.Net;
+using Bellhop.Features.Accounts;
 using Bellhop.Features.ApiKeys;
 using Bellhop.Infrastructure.Database;
 using Bellhop.Tests.Support;
@@ -26,7 +27,7 @@ public sealed class FirstKeyTests(ServiceFixture service)
             (await owner.Http.CallAsync("PATCH", path, """{"name":"main"}""", headers: ("If-Match", etag))).Expect(
                 HttpStatusCode.OK
             );
-            (await owner.Http.PostAsync("/v1/projects", """{"name":"default"}""")).Expect(HttpStatusCode.Created);
+            (await own.SendAsync(own.ProjectId, new CreateProject.Command("default"))).Unwrap();
 
             var next = await FirstKey.EnsureAsync(own.Database, settings, Token);
 
