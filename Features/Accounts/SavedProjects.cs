@@ -10,7 +10,7 @@ namespace Bellhop.Features.Accounts;
 /// <summary>Finds the project that a path names, whichever the caller acts in, and changes it.</summary>
 /// <remarks>
 /// To a user only what he is a member of is there; the command line finds them all. A change is one transaction, on record in the
-/// project itself; it holds at once here and within five seconds in every process.
+/// project itself; it holds for callers at once here, and within five seconds in every process and for inbound paths.
 /// </remarks>
 internal sealed class SavedProjects(
     UnitOfWork works,
