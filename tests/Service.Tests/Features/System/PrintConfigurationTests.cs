@@ -25,4 +25,23 @@ public sealed class PrintConfigurationTests
         );
         Assert.Contains("Bellhop:Listen=127.0.0.1:7001", run.Output, StringComparison.Ordinal);
     }
+
+    [Fact]
+    public async Task Every_setting_that_is_known_is_printed()
+    {
+        var refused = await CliProcess.RunAsync(
+            new Dictionary<string, string>(),
+            "config",
+            "check",
+            "--set",
+            "Nonsense=1"
+        );
+        var known = refused.Output[(refused.Output.IndexOf("known are ", StringComparison.Ordinal) + 10)..];
+        var settings = known.Split('\n')[0].TrimEnd('\r', '.').Split(", ");
+
+        var run = await CliProcess.RunAsync(new Dictionary<string, string>(), "config", "print");
+
+        Assert.Contains("Listen", settings);
+        Assert.All(settings, key => Assert.Contains($"Bellhop:{key}=", run.Output, StringComparison.Ordinal));
+    }
 }
