@@ -11,7 +11,10 @@ using MediatR;
 namespace Bellhop.Features.Accounts;
 
 /// <summary>Gives a project another name, which only its owners do. Its id stays, and so does everything in it.</summary>
-/// <remarks>The old name is free at once: whoever names the project by it in <c>Bellhop-Project</c> or a setting is to be told.</remarks>
+/// <remarks>
+/// The old name is free at once: whoever names the project by it in <c>Bellhop-Project</c> or a setting is to be told. The name
+/// <c>default</c> is given by the command line alone.
+/// </remarks>
 public static class PatchProject
 {
     public sealed class Endpoint : ICarterModule
