@@ -53,7 +53,7 @@ internal sealed class StepHttp(Template with, string? connection, RetryPolicy? r
         CancellationToken cancellationToken
     )
     {
-        var (call, refusal) = CallArgs.Read(rendered.GetRawText(), Rules);
+        var (call, refusal) = JobArgs.Read(rendered.GetRawText(), Rules);
         return refusal ?? await effects.Http.SendAsync(projectId, call!, key, secrets, cancellationToken);
     }
 

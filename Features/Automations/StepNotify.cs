@@ -36,7 +36,7 @@ internal sealed class StepNotify(Template with, string? connection, RetryPolicy?
         CancellationToken cancellationToken
     )
     {
-        var (call, refusal) = CallArgs.Read(rendered.GetRawText(), Rules);
+        var (call, refusal) = JobArgs.Read(rendered.GetRawText(), Rules);
         return refusal ?? await effects.Mail.SendAsync(projectId, call!, key, secrets, cancellationToken);
     }
 }

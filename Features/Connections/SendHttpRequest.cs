@@ -21,7 +21,7 @@ public static class SendHttpRequest
             CancellationToken cancellationToken
         )
         {
-            var (call, refusal) = CallArgs.Read<HttpCall>(job.Args, new HttpCallRules());
+            var (call, refusal) = JobArgs.Read<HttpCall>(job.Args, new HttpCallRules());
             return refusal ?? (await mediator.Send(new Command(job.Id, call!), cancellationToken)).Unwrap().Outcome;
         }
     }

@@ -21,7 +21,7 @@ public static class SendMail
             CancellationToken cancellationToken
         )
         {
-            var (call, refusal) = CallArgs.Read<MailCall>(job.Args, new MailCallRules());
+            var (call, refusal) = JobArgs.Read<MailCall>(job.Args, new MailCallRules());
             return refusal ?? (await mediator.Send(new Command(job.Id, call!), cancellationToken)).Unwrap().Outcome;
         }
     }

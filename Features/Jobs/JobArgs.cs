@@ -1,13 +1,12 @@
 using System.Text.Json;
-using Bellhop.Features.Jobs;
 using Bellhop.Infrastructure.Http;
 using Bellhop.Infrastructure.Mediation;
 using FluentValidation;
 
-namespace Bellhop.Features.Connections;
+namespace Bellhop.Features.Jobs;
 
-/// <summary>Reads what is to be sent from the args of a job or the rendered <c>with</c> of a step.</summary>
-public static class CallArgs
+/// <summary>Reads what is to be done from the args of a job or the rendered <c>with</c> of a step.</summary>
+public static class JobArgs
 {
     /// <summary>A sound call, or the failure that says what is wrong with it.</summary>
     public static (T? Call, JobOutcome.Failed? Refusal) Read<T>(string json, IValidator<T> rules)
