@@ -16,6 +16,12 @@ public static class ConnectionErrors
 
     /// <summary>Without TLS only servers in networks the operator allows are spoken to.</summary>
     public const string PlainText = "plain_text_not_allowed";
+
+    /// <summary>The database is not there, or does not let the user in.</summary>
+    public const string LoginFailed = "login_failed";
+
+    /// <summary>The server, or its driver, refused the statement; the message says why.</summary>
+    public const string StatementFailed = "statement_failed";
 }
 
 /// <summary>Reasons in words that say what would be right.</summary>

@@ -118,6 +118,23 @@ internal static class DatabaseSession
 {
     public const int TimeoutSeconds = 10;
 
+    public static Protocol ProtocolOf(OpenConnection connection) =>
+        connection.Kind == ConnectionKind.MySql ? Protocol.MySql : Protocol.PostgreSql;
+
+    /// <summary>Opens in the way of the connection's kind.</summary>
+    public static Task<DbConnection> OpenAsync(
+        CheckedHost host,
+        OpenConnection connection,
+        SessionWatch watch,
+        CancellationToken cancellationToken
+    )
+    {
+        var config = (DatabaseConfig)connection.Config;
+        return connection.Kind == ConnectionKind.MySql
+            ? MySqlSession.OpenAsync(host, config, connection.Secret, watch, cancellationToken)
+            : PostgreSqlSession.OpenAsync(host, config, connection.Secret, watch, cancellationToken);
+    }
+
     /// <summary>Opens at the first of the host's addresses that accepts a connection.</summary>
     public static async Task<DbConnection> OpenAsync(
         CheckedHost host,
@@ -167,30 +184,31 @@ internal static class DatabaseSession
 
 /// <summary>Why a database could not be used, from what the drivers throw.</summary>
 /// <param name="Step">Where it failed; null: at the step under way.</param>
-internal sealed record DatabaseFault(string Message, string? Step)
+/// <param name="MayPass">Whether the same may fare better later.</param>
+internal sealed record DatabaseFault(string Code, string Message, string? Step, bool MayPass)
 {
     /// <summary>Null: it is none of these, but a bug.</summary>
     public static DatabaseFault? Of(Exception exception, DatabaseConfig config, string? secret) =>
         exception switch
         {
-            DialException dial => new DatabaseFault(Reasons.Of(dial.Code), null),
+            DialException dial => OnTheWay(dial.Code, null),
             PostgresException refused => Of(refused, config, secret),
             MySqlException refused when Of(refused, config, secret) is { } known => known,
-            _ when DatabaseSession.Causes(exception).OfType<AuthenticationException>().Any() => new DatabaseFault(
-                Reasons.Of(OutgoingErrors.TlsFailed),
+            _ when DatabaseSession.Causes(exception).OfType<AuthenticationException>().Any() => OnTheWay(
+                OutgoingErrors.TlsFailed,
                 StepName.Tls
             ),
-            _ when DatabaseSession.IsUnreachable(exception) => new DatabaseFault(
-                Reasons.Of(OutgoingErrors.ConnectFailed),
-                StepName.Connect
-            ),
-            OperationCanceledException or TimeoutException => new DatabaseFault(
-                Reasons.Of(OutgoingErrors.Timeout),
+            _ when DatabaseSession.IsUnreachable(exception) => OnTheWay(OutgoingErrors.ConnectFailed, StepName.Connect),
+            OperationCanceledException or TimeoutException => OnTheWay(OutgoingErrors.Timeout, null),
+            // a session that breaks off under a statement
+            NpgsqlException when DatabaseSession.Causes(exception).OfType<IOException>().Any() => OnTheWay(
+                OutgoingErrors.ConnectionLost,
                 null
             ),
-            // the drivers' own words: that there is no TLS, that the protocol is another
-            DbException other => new DatabaseFault(Redaction.Of(other.Message, secret), null),
-            IOException => new DatabaseFault(Reasons.Of(OutgoingErrors.ConnectionLost), null),
+            // the drivers' own words: that there is no TLS, that the protocol is another, that a parameter has no value
+            DbException other => Said(other, Redaction.Of(other.Message, secret)),
+            NotSupportedException other => Said(null, Redaction.Of(other.Message, secret)),
+            IOException => OnTheWay(OutgoingErrors.ConnectionLost, null),
             _ => null,
         };
 
@@ -202,7 +220,7 @@ internal sealed record DatabaseFault(string Message, string? Step)
                 Redaction.Of(refused.MessageText, secret)
             ),
             PostgresErrorCodes.InvalidCatalogName => NoDatabase(config),
-            _ => new DatabaseFault($"{refused.SqlState}: {Redaction.Of(refused.MessageText, secret)}", null),
+            _ => Said(refused, $"{refused.SqlState}: {Redaction.Of(refused.MessageText, secret)}"),
         };
 
     private static DatabaseFault? Of(MySqlException refused, DatabaseConfig config, string? secret) =>
@@ -211,12 +229,23 @@ internal sealed record DatabaseFault(string Message, string? Step)
             MySqlErrorCode.AccessDenied => NotLetIn(config, Redaction.Of(refused.Message, secret)),
             MySqlErrorCode.UnknownDatabase => NoDatabase(config),
             MySqlErrorCode.UnableToConnectToHost or MySqlErrorCode.None => null,
-            _ => new DatabaseFault($"{refused.Number}: {Redaction.Of(refused.Message, secret)}", null),
+            _ => Said(refused, $"{refused.Number}: {Redaction.Of(refused.Message, secret)}"),
         };
 
+    private static DatabaseFault OnTheWay(string code, string? step) =>
+        new(code, Reasons.Of(code), step, OutgoingErrors.MayPass(code));
+
+    private static DatabaseFault Said(DbException? refused, string message) =>
+        new(ConnectionErrors.StatementFailed, message, null, refused?.IsTransient is true);
+
     private static DatabaseFault NotLetIn(DatabaseConfig config, string said) =>
-        new($"The server does not let {config.User} in with this password ({said}).", StepName.Login);
+        new(
+            ConnectionErrors.LoginFailed,
+            $"The server does not let {config.User} in with this password ({said}).",
+            StepName.Login,
+            MayPass: false
+        );
 
     private static DatabaseFault NoDatabase(DatabaseConfig config) =>
-        new($"There is no database {config.Database}.", StepName.Login);
+        new(ConnectionErrors.LoginFailed, $"There is no database {config.Database}.", StepName.Login, MayPass: false);
 }

@@ -21,6 +21,7 @@ internal static class Registration
         services.AddSingleton<MailSender>();
         services.AddSingleton<HttpCalls>();
         services.AddSingleton<MailCalls>();
+        services.AddSingleton<SqlCalls>();
         services.AddSingleton<ServerProbe>();
         services.AddSingleton<IConnectionCheck, HttpCheck>();
         services.AddSingleton<IConnectionCheck, DatabaseCheck>();

@@ -20,8 +20,7 @@ internal sealed class DatabaseCheck(ServerProbe probe) : IConnectionCheck
     public async Task RunAsync(OpenConnection connection, CheckSteps steps, CancellationToken cancellationToken)
     {
         var config = (DatabaseConfig)connection.Config;
-        var isMySql = connection.Kind == ConnectionKind.MySql;
-        var protocol = isMySql ? Protocol.MySql : Protocol.PostgreSql;
+        var protocol = DatabaseSession.ProtocolOf(connection);
         var port = config.Port ?? protocol.Ports[0];
         if (await probe.ResolveAsync(steps, protocol, config.Host, port, cancellationToken) is not { } host)
         {
@@ -30,13 +29,11 @@ internal sealed class DatabaseCheck(ServerProbe probe) : IConnectionCheck
 
         try
         {
-            await using var session = isMySql
-                ? await MySqlSession.OpenAsync(host, config, connection.Secret, steps, cancellationToken)
-                : await PostgreSqlSession.OpenAsync(host, config, connection.Secret, steps, cancellationToken);
+            await using var session = await DatabaseSession.OpenAsync(host, connection, steps, cancellationToken);
             steps.Reached(StepName.Login, $"The server lets {config.User} into {config.Database}.");
             await AskAsync(
                 session,
-                isMySql ? MySqlSession.Question : PostgreSqlSession.Question,
+                protocol == Protocol.MySql ? MySqlSession.Question : PostgreSqlSession.Question,
                 steps,
                 cancellationToken
             );

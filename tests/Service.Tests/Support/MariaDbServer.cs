@@ -3,7 +3,7 @@ using Xunit;
 
 namespace Bellhop.Tests.Support;
 
-/// <summary>A MariaDB on 127.0.0.1 with data of its own: database <c>shop</c>, user <c>reader</c>.</summary>
+/// <summary>A MariaDB on 127.0.0.1 with data of its own: database <c>shop</c>, users <c>reader</c> and <c>writer</c>.</summary>
 internal sealed class MariaDbServer : IAsyncDisposable
 {
     public const string Password = "canary-mysql-9d3";
@@ -15,6 +15,8 @@ internal sealed class MariaDbServer : IAsyncDisposable
         CREATE DATABASE shop;
         CREATE USER reader IDENTIFIED BY '{Password}';
         GRANT SELECT ON shop.* TO reader;
+        CREATE USER writer IDENTIFIED BY '{Password}';
+        GRANT ALL ON shop.* TO writer;
         """;
 
     private readonly ChildServer _server;
