@@ -35,6 +35,7 @@ ALTER TABLE jobs
     ADD COLUMN snoozes smallint NOT NULL DEFAULT 0,
     ADD COLUMN has_children boolean NOT NULL DEFAULT false, -- others wait for its end
     ADD COLUMN cancel_requested_at timestamptz,
+    ADD COLUMN cancel_by timestamptz, -- whoever holds it has until then
     ADD COLUMN start_before timestamptz, -- not started by then: expired
     ADD COLUMN claim_key uuid, -- which call of a remote worker claimed it
     ADD COLUMN lane text, -- jobs of one lane run a few at once, or one after the other
@@ -44,6 +45,7 @@ ALTER TABLE jobs
     ADD COLUMN note text,
     ADD COLUMN checkpoint json, -- where the next attempt goes on
     ADD CONSTRAINT jobs_wait_has_reason CHECK ((state = 0) = (wait_reason > 0)),
+    ADD CONSTRAINT jobs_cancel_has_end CHECK ((cancel_requested_at IS NULL) = (cancel_by IS NULL)),
     ADD CONSTRAINT jobs_start_before_finite CHECK (isfinite(start_before));
 CREATE INDEX jobs_lane_waiting ON jobs (queue_id, lane, priority, run_at, seq) WHERE state = 0 AND wait_reason = 1;
 CREATE INDEX jobs_lane_held ON jobs (queue_id, lane) WHERE lane IS NOT NULL AND state > 0;
@@ -80,6 +82,7 @@ ALTER TABLE job_history
     ADD COLUMN tags text[],
     ADD COLUMN unique_key json,
     ADD COLUMN retry json,
+    ADD COLUMN continuation json, -- enqueued again by the end of a job that was put back
     ADD COLUMN has_children boolean NOT NULL DEFAULT false;
 
 -- Lines that executions wrote, in the order they were stored.

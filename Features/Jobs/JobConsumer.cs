@@ -37,6 +37,12 @@ public abstract record JobOutcome
     /// <summary>Back to its queue with the attempt given back, after a while.</summary>
     public sealed record Released(TimeSpan After) : JobOutcome;
 
+    /// <summary>It stopped since somebody wanted the job canceled.</summary>
+    public sealed record Canceled : JobOutcome
+    {
+        public static readonly Canceled Instance = new();
+    }
+
     /// <summary>The handler has ended the job itself, in a transaction of its own (<see cref="JobQueue.Finish"/>).</summary>
     public sealed record Settled : JobOutcome
     {

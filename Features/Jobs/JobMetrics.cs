@@ -33,7 +33,7 @@ internal static class JobMetrics
 
     private static readonly Counter Finished = Metrics.CreateCounter(
         "bellhop_jobs_finished_total",
-        "Executions that ended: succeeded, failed for good, retried, released, or lost to another claim.",
+        "Executions that ended: succeeded, failed for good, retried, released, canceled, or lost to another claim.",
         "queue",
         "kind",
         "outcome"

@@ -114,30 +114,13 @@ public static class JobQueue
             RETURNING id
             """;
 
-        public const string Finish = """
+        public const string Finish = $"""
             WITH gone AS (
-                DELETE FROM jobs
-                WHERE project_id = @ProjectId AND id = @Id AND claim_no = @ClaimNo AND state = 2
-                RETURNING *
+                DELETE FROM jobs j
+                WHERE j.project_id = @ProjectId AND j.id = @Id AND j.claim_no = @ClaimNo AND j.state = 2
+                RETURNING {EndedJobs.Columns}, 0::smallint AS outcome, NULL::text AS reason, @Result::json AS result, NULL::json AS error
             ),
-            kept AS (
-                INSERT INTO job_history (
-                    project_id, id, queue_id, kind, outcome, priority, claim_no, attempt, max_attempts, lost, run_at, claimed_at,
-                    traceparent, args, result
-                )
-                SELECT
-                    project_id, id, queue_id, kind, 0, priority, claim_no, attempt, max_attempts, lost, run_at, claimed_at,
-                    traceparent, args, @Result::json
-                FROM gone
-            ),
-            next AS (
-                INSERT INTO jobs (project_id, id, queue_id, run_at, state, max_attempts, kind, traceparent, args)
-                SELECT g.project_id, new_id(), q.queue_id, now(), 1, q.max_attempts, g.continuation ->> 'kind', g.traceparent,
-                    (g.continuation ->> 'args')::json
-                FROM gone g
-                JOIN queues q ON q.project_id = g.project_id AND q.name = g.continuation ->> 'queue'
-                WHERE g.continuation IS NOT NULL
-            )
+            {EndedJobs.Kept}
             SELECT CASE WHEN EXISTS (SELECT FROM gone) THEN true ELSE lease_lost() END
             """;
     }

@@ -42,6 +42,22 @@ internal sealed record JobRow
 
     public DateTime? FinishedAt { get; init; }
 
+    public short WaitReason { get; init; }
+
+    public string? Reason { get; init; }
+
+    public DateTime? CancelRequestedAt { get; init; }
+
+    public DateTime? StartBefore { get; init; }
+
+    public string? Lane { get; init; }
+
+    public string[]? Tags { get; init; }
+
+    public float? Progress { get; init; }
+
+    public string? Note { get; init; }
+
     public string? Args { get; init; }
 
     public string? Result { get; init; }

@@ -236,10 +236,14 @@ public sealed class JobWatch : IDisposable
         }
     }
 
-    private sealed record Row(Guid ProjectId, Guid Id, short? State, short? Outcome, long ClaimNo)
+    private sealed record Row(Guid ProjectId, Guid Id, short? State, short? Outcome, long ClaimNo, bool IsCanceling)
     {
         public JobStep ToStep() =>
-            new($"{ClaimNo}-{JobState.Of(State, Outcome)}", Outcome is not null, new ShownStep());
+            new(
+                $"{ClaimNo}{(IsCanceling ? "c" : "")}-{JobState.Of(State, Outcome)}",
+                Outcome is not null,
+                new ShownStep()
+            );
     }
 
     /// <summary>A job that somebody waits for. Only the round writes, but for the count, which is under the lock.</summary>
@@ -288,13 +292,14 @@ public sealed class JobWatch : IDisposable
     {
         // in one statement, so that a job which ends meanwhile is seen in one of its tables
         public const string Look = """
-            SELECT w.project_id, w.id, j.state, NULL::smallint AS outcome, j.claim_no
+            SELECT w.project_id, w.id, j.state, NULL::smallint AS outcome, j.claim_no,
+                j.cancel_requested_at IS NOT NULL AS is_canceling
             FROM unnest(@ProjectIds::uuid[], @Ids::uuid[]) AS w(project_id, id)
             CROSS JOIN LATERAL (
-                SELECT state, claim_no FROM jobs WHERE project_id = w.project_id AND id = w.id LIMIT 1
+                SELECT state, claim_no, cancel_requested_at FROM jobs WHERE project_id = w.project_id AND id = w.id LIMIT 1
             ) j
             UNION ALL
-            SELECT w.project_id, w.id, NULL, h.outcome, h.claim_no
+            SELECT w.project_id, w.id, NULL, h.outcome, h.claim_no, false
             FROM unnest(@ProjectIds::uuid[], @Ids::uuid[]) AS w(project_id, id)
             CROSS JOIN LATERAL (
                 SELECT outcome, claim_no

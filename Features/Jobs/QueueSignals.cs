@@ -6,6 +6,7 @@ namespace Bellhop.Features.Jobs;
 public sealed class QueueSignals : IDisposable
 {
     private const string Topic = "jobs";
+    private const string CancelTopic = "cancel:";
 
     private readonly Notifications _notifications;
     private readonly IDisposable _subscription;
@@ -38,6 +39,16 @@ public sealed class QueueSignals : IDisposable
             _notifications.Send(Topic);
         }
     }
+
+    /// <summary>Tells whoever holds the job, in whichever process, that it is to be canceled. To be called after the commit.</summary>
+    public void RaiseCancel(Guid jobId) => _notifications.Send($"{CancelTopic}{jobId}");
+
+    /// <summary>Calls the handler with each job that is to be canceled, or with null where any may be; it must be quick.</summary>
+    internal static IDisposable OnCancel(Notifications notifications, Action<Guid?> handler) =>
+        notifications.Subscribe(
+            CancelTopic,
+            topic => handler(Guid.TryParse(topic.AsSpan(CancelTopic.Length), out var id) ? id : null)
+        );
 
     /// <summary>Wakes the runner of this process alone.</summary>
     internal void Wake()

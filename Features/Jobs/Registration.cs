@@ -23,6 +23,7 @@ internal static class Registration
         services.AddSingleton<JobRules>();
         services.AddScoped<JobViews>();
         services.AddScoped<EnqueuedJobs>();
+        services.AddScoped<JobActions>();
         return services.Scan(scan =>
             scan.FromAssemblyOf<Program>()
                 .AddClasses(classes => classes.AssignableTo<JobConsumer>(), publicOnly: false)

@@ -55,7 +55,7 @@ internal sealed class ExpiredLeases(Databases databases, JobKinds kinds, TimePro
             WITH expired AS MATERIALIZED (
                 SELECT project_id, id
                 FROM jobs
-                WHERE state = 2 AND lease_until < now()
+                WHERE state = 2 AND lease_until < now() AND cancel_requested_at IS NULL
                 ORDER BY project_id, id
                 LIMIT @Limit
                 FOR UPDATE SKIP LOCKED
@@ -68,7 +68,7 @@ internal sealed class ExpiredLeases(Databases databases, JobKinds kinds, TimePro
                         ELSE make_interval(secs => LEAST(5 * (j.lost + 1), 60))
                     END
                 FROM expired e
-                WHERE j.project_id = e.project_id AND j.id = e.id AND j.state = 2 AND j.lease_until < now()
+                WHERE j.project_id = e.project_id AND j.id = e.id AND j.state = 2 AND j.lease_until < now() AND j.cancel_requested_at IS NULL
                 RETURNING j.project_id, j.id, j.claim_no, j.attempt, j.worker_id, j.claimed_at
             ),
             noted AS (

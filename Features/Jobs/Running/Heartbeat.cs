@@ -1,3 +1,4 @@
+using System.Threading.Channels;
 using Bellhop.Infrastructure.Background;
 using Bellhop.Infrastructure.Database;
 using Npgsql;
@@ -8,22 +9,54 @@ namespace Bellhop.Features.Jobs.Running;
 /// <summary>Extends the leases of what this process holds, a third of a lease after the last time; shorter jobs never beat.</summary>
 /// <remarks>
 /// A job whose claim is gone, or whose lease ended while the database could not be reached, is cancelled here: somebody else has
-/// it or soon will. A row that is locked is being finished; it is asked for again a second later.
+/// it or soon will. A row that is locked is being finished; it is asked for again a second later. The same answer says which jobs
+/// are to be canceled: at once where a signal told of one, else at the next beat.
 /// </remarks>
 internal sealed partial class Heartbeat(
     HeldJobs held,
     Databases databases,
+    Notifications notifications,
     TimeProvider clock,
     ILogger<Heartbeat> logger
 ) : BackgroundService
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
 
+    // written by the listening loop, read by the loop that asks; null: any job may be meant
+    private readonly Channel<Guid?> _told = Channel.CreateBounded<Guid?>(
+        new BoundedChannelOptions(1_000) { FullMode = BoundedChannelFullMode.DropWrite }
+    );
+
     /// <summary>Extends everything that is held, whether or not it is time.</summary>
     public Task BeatAsync(CancellationToken cancellationToken) =>
         ExtendAsync([.. held.All.Where(job => !job.IsEnding && !job.IsLost)], cancellationToken);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        using var cancels = QueueSignals.OnCancel(notifications, id => _told.Writer.TryWrite(id));
+        await Task.WhenAll(BeatEachSecondAsync(stoppingToken), AskWhenToldAsync(stoppingToken));
+    }
+
+    /// <summary>A signal is only a hint, and may be about an earlier claim: the database says what is to be canceled.</summary>
+    private async Task AskWhenToldAsync(CancellationToken stoppingToken)
+    {
+        await foreach (var id in _told.Reader.ReadAllAsync(stoppingToken))
+        {
+            try
+            {
+                await ExtendAsync(
+                    [.. held.All.Where(job => (id is null || job.Job.Id == id) && !job.IsEnding && !job.IsLost)],
+                    stoppingToken
+                );
+            }
+            catch (NpgsqlException)
+            {
+                // the next beat asks again, and tells of an outage
+            }
+        }
+    }
+
+    private async Task BeatEachSecondAsync(CancellationToken stoppingToken)
     {
         var pace = new LogPace(clock);
         using var timer = new PeriodicTimer(Interval, clock);
@@ -74,6 +107,11 @@ internal sealed partial class Heartbeat(
             {
                 job.Extended(asked);
             }
+
+            if (reader.GetBoolean(3))
+            {
+                job.CancelJob();
+            }
             else if (!isHeld && !job.IsEnding)
             {
                 LeaseLost(logger, job.Job.Id, job.Job.Kind);
@@ -115,14 +153,16 @@ internal sealed partial class Heartbeat(
                 WHERE j.project_id = f.project_id AND j.id = f.id AND j.claim_no = f.claim_no
                 RETURNING f.position
             )
-            SELECT a.position,
-                EXISTS (
-                    SELECT FROM jobs j
-                    WHERE j.project_id = a.project_id AND j.id = a.id AND j.claim_no = a.claim_no
-                        AND j.lease_until IS NOT NULL
-                ) AS is_held,
-                EXISTS (SELECT FROM extended e WHERE e.position = a.position) AS is_extended
+            SELECT a.position, j.is_canceled IS NOT NULL AS is_held,
+                EXISTS (SELECT FROM extended e WHERE e.position = a.position) AS is_extended,
+                COALESCE(j.is_canceled, false) AS is_canceled
             FROM asked a
+            LEFT JOIN LATERAL (
+                SELECT cancel_requested_at IS NOT NULL AS is_canceled
+                FROM jobs
+                WHERE project_id = a.project_id AND id = a.id AND claim_no = a.claim_no AND lease_until IS NOT NULL
+                LIMIT 1
+            ) AS j ON true
             """;
     }
 }

@@ -9,7 +9,7 @@ internal sealed class HeldJob : IDisposable
     // raised once, by whoever ends it first: its execution, the runner that stops, or the heartbeat
     private int _ending;
 
-    // written by the heartbeat's loop after each extension, read by it alone
+    // written and read by the heartbeat's loops, by each after an extension of its own
     private long _extendedAt;
 
     /// <param name="asked">When the claim was sent: the lease runs at least from there.</param>
@@ -25,7 +25,7 @@ internal sealed class HeldJob : IDisposable
 
     public long ClaimedAt { get; }
 
-    /// <summary>Cancelled when the lease is lost, or when a stopping process has waited long enough.</summary>
+    /// <summary>Cancelled when the lease is lost, when the job is to be canceled, or when a stopping process has waited long enough.</summary>
     public CancellationToken Token { get; }
 
     /// <summary>Whether the end is said: an answer of the database that no longer knows the claim means nothing then.</summary>
@@ -34,17 +34,27 @@ internal sealed class HeldJob : IDisposable
     /// <summary>Somebody else may hold it by now: nothing is written for it any more.</summary>
     public bool IsLost { get; private set; }
 
-    public TimeSpan SinceExtended => _clock.GetElapsedTime(_extendedAt);
+    /// <summary>Somebody wants the job canceled, and the database said so.</summary>
+    public bool IsCanceled { get; private set; }
+
+    public TimeSpan SinceExtended => _clock.GetElapsedTime(Volatile.Read(ref _extendedAt));
 
     /// <summary>True for the first who asks: there is one end to an execution.</summary>
     public bool TryEnd() => Interlocked.Exchange(ref _ending, 1) == 0;
 
     /// <param name="asked">When the extension was sent: the lease runs at least from there.</param>
-    public void Extended(long asked) => _extendedAt = asked;
+    public void Extended(long asked) => Volatile.Write(ref _extendedAt, asked);
 
     public void Lose()
     {
         IsLost = true;
+        Cancel();
+    }
+
+    /// <summary>Ends the execution for good: the job is not tried again.</summary>
+    public void CancelJob()
+    {
+        IsCanceled = true;
         Cancel();
     }
 

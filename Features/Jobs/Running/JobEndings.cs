@@ -15,6 +15,7 @@ internal sealed record Ending(HeldJob Held, JobOutcome Outcome)
 internal static class JobEndings
 {
     /// <summary>The jobs are over: their rows move to the history, and what continues them is enqueued.</summary>
+    /// <remarks>One that failed, or was given back, while somebody wanted it canceled, is canceled; one that succeeded has succeeded.</remarks>
     public static NpgsqlBatchCommand Finish(IReadOnlyList<Ending> endings) =>
         new(Sql.Finish)
         {
@@ -29,7 +30,7 @@ internal static class JobEndings
             },
         };
 
-    /// <summary>The jobs are ready again after a while; a released one has its attempt back.</summary>
+    /// <summary>The jobs are ready again after a while; a released one has its attempt back. Not those that are to be canceled.</summary>
     public static NpgsqlBatchCommand GiveBack(IReadOnlyList<(Ending Ending, TimeSpan Delay)> endings) =>
         new(Sql.GiveBack)
         {
@@ -65,7 +66,13 @@ internal static class JobEndings
             ? JsonSerializer.Serialize(new { failed.Code, failed.Message }, JsonRules.Options)
             : null;
 
-    private static short Number(Ending ending) => (short)(ending.Outcome is JobOutcome.Succeeded ? 0 : 1);
+    private static short Number(Ending ending) =>
+        ending.Outcome switch
+        {
+            JobOutcome.Succeeded => 0,
+            JobOutcome.Failed => 1,
+            _ => 2,
+        };
 
     private static string? Result(Ending ending) => (ending.Outcome as JobOutcome.Succeeded)?.Result;
 
@@ -76,14 +83,16 @@ internal static class JobEndings
     {
         // A lease says "running" as state = 2 does, and fits no partial index: each row must be found by its key, whatever the
         // statistics of a moment say. Rows are locked in one order, so that two statements cannot deadlock.
-        public const string Finish = """
+        public const string Finish = $"""
             WITH held AS MATERIALIZED (
-                SELECT j.project_id, j.id, j.claim_no, s.outcome, s.result, s.error
+                SELECT j.project_id, j.id, j.claim_no, s.result, s.error,
+                    CASE WHEN s.outcome = 1 AND j.cancel_requested_at IS NOT NULL THEN 2::smallint ELSE s.outcome END AS outcome
                 FROM unnest(
                     @ProjectIds::uuid[], @Ids::uuid[], @ClaimNos::bigint[], @Outcomes::smallint[], @Results::text[], @Errors::text[]
                 ) AS s(project_id, id, claim_no, outcome, result, error)
                 JOIN jobs j ON j.project_id = s.project_id AND j.id = s.id
                 WHERE j.claim_no = s.claim_no AND j.lease_until IS NOT NULL
+                    AND (s.outcome < 2 OR j.cancel_requested_at IS NOT NULL)
                 ORDER BY j.project_id, j.id
                 FOR UPDATE OF j
             ),
@@ -91,34 +100,17 @@ internal static class JobEndings
                 DELETE FROM jobs j
                 USING held h
                 WHERE j.project_id = h.project_id AND j.id = h.id AND j.claim_no = h.claim_no
-                RETURNING j.project_id, j.id, j.queue_id, j.kind, j.priority, j.claim_no, j.attempt, j.max_attempts, j.lost, j.run_at,
-                    j.claimed_at, j.worker_id, j.traceparent, j.continuation, j.args, h.outcome, h.result::json, h.error::json
-            ),
-            kept AS (
-                INSERT INTO job_history (
-                    project_id, id, queue_id, kind, outcome, priority, claim_no, attempt, max_attempts, lost, run_at, claimed_at,
-                    traceparent, args, result, error
-                )
-                SELECT
-                    project_id, id, queue_id, kind, outcome, priority, claim_no, attempt, max_attempts, lost, run_at, claimed_at,
-                    traceparent, args, result, error
-                FROM gone
+                RETURNING {EndedJobs.Columns}, h.outcome, CASE WHEN h.outcome = 2 THEN 'canceled' END AS reason, h.result::json,
+                    h.error::json
             ),
             noted AS (
                 INSERT INTO job_attempts (project_id, job_id, claim_no, attempt, outcome, worker_id, started_at, error)
                 SELECT project_id, id, claim_no, attempt, 'failed', worker_id, claimed_at, error
                 FROM gone
-                WHERE outcome = 1
+                WHERE error IS NOT NULL
             ),
-            following AS (
-                INSERT INTO jobs (project_id, id, queue_id, run_at, state, max_attempts, kind, traceparent, args)
-                SELECT g.project_id, new_id(), q.queue_id, now(), 1, q.max_attempts, g.continuation ->> 'kind', g.traceparent,
-                    (g.continuation ->> 'args')::json
-                FROM gone g
-                JOIN queues q ON q.project_id = g.project_id AND q.name = g.continuation ->> 'queue'
-                WHERE g.continuation IS NOT NULL
-            )
-            SELECT id, claim_no, continuation IS NOT NULL AS has_more FROM gone
+            {EndedJobs.Kept}
+            SELECT id, claim_no, continuation IS NOT NULL AS has_more, outcome = 2 AS is_canceled FROM gone
             """;
 
         public const string GiveBack = """
@@ -128,7 +120,7 @@ internal static class JobEndings
                     @ProjectIds::uuid[], @Ids::uuid[], @ClaimNos::bigint[], @Delays::float8[], @Released::boolean[], @Errors::text[]
                 ) AS s(project_id, id, claim_no, delay, released, error)
                 JOIN jobs j ON j.project_id = s.project_id AND j.id = s.id
-                WHERE j.claim_no = s.claim_no AND j.lease_until IS NOT NULL
+                WHERE j.claim_no = s.claim_no AND j.lease_until IS NOT NULL AND j.cancel_requested_at IS NULL
                 ORDER BY j.project_id, j.id
                 FOR UPDATE OF j
             ),
@@ -146,7 +138,7 @@ internal static class JobEndings
                     claimed_at, error::json
                 FROM back
             )
-            SELECT id, claim_no, delay = 0 AS has_more FROM back
+            SELECT id, claim_no, delay = 0 AS has_more, false AS is_canceled FROM back
             """;
 
         public const string ReadPolicies = """

@@ -23,6 +23,11 @@ internal sealed partial class JobExecution(
     public async Task<JobOutcome> RunAsync(HeldJob held)
     {
         var job = held.Job;
+        if (held.IsCanceled)
+        {
+            return JobOutcome.Canceled.Instance; // claimed ahead, and never begun
+        }
+
         if (kinds.Find(job.Kind) is not { } consumer)
         {
             // enqueued by a newer version that will be here too, or still is beside this one
@@ -68,6 +73,11 @@ internal sealed partial class JobExecution(
         {
             Dropped(logger, job.Id, job.Kind);
             return JobOutcome.Settled.Instance;
+        }
+
+        if (held.IsCanceled)
+        {
+            return JobOutcome.Canceled.Instance;
         }
 
         if (held.Token.IsCancellationRequested)

@@ -165,7 +165,11 @@ internal sealed partial class JobFinisher(
             back.AddRange(await ScheduleAsync(connection, retried));
         }
 
-        await StoreAsync(connection, [.. byFate[Fate.Succeeded], .. byFate[Fate.Failed]], back);
+        await StoreAsync(
+            connection,
+            [.. byFate[Fate.Succeeded], .. byFate[Fate.Failed], .. byFate[Fate.Canceled]],
+            back
+        );
     }
 
     private bool ActsOnEnd(Ending ending) =>
@@ -176,6 +180,7 @@ internal sealed partial class JobFinisher(
         {
             JobOutcome.Succeeded => Fate.Succeeded,
             JobOutcome.Released => Fate.Released,
+            JobOutcome.Canceled => Fate.Canceled,
             JobOutcome.Failed { Retryable: true } when ending.Job.Attempt < ending.Job.MaxAttempts => Fate.Retried,
             _ => Fate.Failed,
         };
@@ -221,6 +226,8 @@ internal sealed partial class JobFinisher(
         if (back.Count > 0)
         {
             batch.BatchCommands.Add(JobEndings.GiveBack(back));
+            // what is to be canceled was not given back, and ends here; of the others no lease is left to end
+            batch.BatchCommands.Add(JobEndings.Finish([.. back.Select(item => item.Ending)]));
         }
 
         if (batch.BatchCommands.Count > 0)
@@ -234,7 +241,7 @@ internal sealed partial class JobFinisher(
     {
         var consumer = kinds.FindActingOnGivingUp(ending.Job.Kind)!;
         await using var transaction = await connection.BeginTransactionAsync();
-        HashSet<(Guid, long)> stored;
+        Dictionary<(Guid, long), bool> stored;
         await using (var batch = new NpgsqlBatch(connection) { BatchCommands = { JobEndings.Finish([ending]) } })
         {
             stored = await ReadAsync(batch);
@@ -250,9 +257,10 @@ internal sealed partial class JobFinisher(
         Count([ending], stored);
     }
 
-    private async Task<HashSet<(Guid Id, long ClaimNo)>> ReadAsync(NpgsqlBatch batch)
+    /// <summary>The claims whose end is stored, and of each whether it came to be a cancel.</summary>
+    private async Task<Dictionary<(Guid Id, long ClaimNo), bool>> ReadAsync(NpgsqlBatch batch)
     {
-        var stored = new HashSet<(Guid, long)>();
+        var stored = new Dictionary<(Guid, long), bool>();
         var hasMore = false;
         await using (var reader = await batch.ExecuteReaderAsync())
         {
@@ -260,7 +268,7 @@ internal sealed partial class JobFinisher(
             {
                 while (await reader.ReadAsync())
                 {
-                    stored.Add((reader.GetGuid(0), reader.GetInt64(1)));
+                    stored[(reader.GetGuid(0), reader.GetInt64(1))] = reader.GetBoolean(3);
                     hasMore |= reader.GetBoolean(2);
                 }
             } while (await reader.NextResultAsync());
@@ -274,12 +282,16 @@ internal sealed partial class JobFinisher(
         return stored;
     }
 
-    private void Count(IEnumerable<Ending> endings, HashSet<(Guid, long)> stored)
+    private void Count(IEnumerable<Ending> endings, Dictionary<(Guid, long), bool> stored)
     {
         foreach (var ending in endings)
         {
-            var isStored = stored.Contains((ending.Job.Id, ending.Job.ClaimNo));
-            JobMetrics.CountFinished(ending.Job, Name(isStored ? FateOf(ending) : Fate.Lost));
+            var isStored = stored.TryGetValue((ending.Job.Id, ending.Job.ClaimNo), out var isCanceled);
+            var fate =
+                !isStored ? Fate.Lost
+                : isCanceled ? Fate.Canceled
+                : FateOf(ending);
+            JobMetrics.CountFinished(ending.Job, Name(fate));
             if (!isStored)
             {
                 EndDropped(logger, ending.Job.Id, ending.Job.Kind);
@@ -294,6 +306,7 @@ internal sealed partial class JobFinisher(
             Fate.Failed => "failed",
             Fate.Retried => "retried",
             Fate.Released => "released",
+            Fate.Canceled => "canceled",
             _ => "lost",
         };
 
@@ -320,6 +333,7 @@ internal sealed partial class JobFinisher(
         Failed,
         Retried,
         Released,
+        Canceled,
         Lost,
     }
 }

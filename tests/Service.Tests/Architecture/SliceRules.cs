@@ -49,6 +49,7 @@ public sealed class SliceRules(ServiceFixture service)
     private static readonly Type[] Parts =
     [
         typeof(EnqueuedJobs),
+        typeof(JobActions),
         typeof(SavedProjects),
         .. Service
             .GetTypes()

@@ -19,6 +19,7 @@ public sealed partial class StatementRules(ServiceFixture service)
         ["AuditChain.NextProject"] = "a duty: it closes the chain of every project, one after the other",
         ["ChainSeal.TakeSealed"] = "rotation seals every project's head anew",
         ["ConnectionSecret.TakeSealed"] = "rotation seals every project's secrets anew",
+        ["EndCanceledJobs.End"] = "a duty: a grace that is over is over in every project",
         ["EndpointSecret.TakeSealed"] = "rotation seals every project's secrets anew",
         ["ExpireDeliveries.Expire"] = "a duty: eight days are eight days in every project",
         ["ExpiredLeases.Rescue"] = "whoever claims also rescues, for every project",

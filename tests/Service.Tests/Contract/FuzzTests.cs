@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
+using System.Net;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -79,13 +80,18 @@ public sealed class FuzzTests(ServiceFixture service)
                         await TestUser.CreateAsync(service, home.Id);
                     }
 
+                    var job = await ActsOnJob(operation, project);
+
                     // of its own: how many ids there are must not change what else is made
                     var choice = new Random(own);
                     var cases = new FuzzCases(
                         document,
                         operation,
                         new Random(own),
-                        kind => kind == "projects" ? $"{home.Id}" : Any(kind, choice),
+                        kind =>
+                            kind == "projects" ? $"{home.Id}"
+                            : kind == "jobs" && job is not null ? job
+                            : Any(kind, choice),
                         project.Key
                     );
                     // of its own: signing out, and a new password, must not take from others what proves them
@@ -116,6 +122,23 @@ public sealed class FuzzTests(ServiceFixture service)
         );
         // refusals alone would say little
         Assert.Equal([], document.Operations.Select(one => $"{one}").Except(_succeeded.Keys).Except(OfAMoment));
+    }
+
+    /// <summary>A job of its own, as what is done to it wants it, for the others are soon over; null: any will do.</summary>
+    private static async Task<string?> ActsOnJob(Operation operation, TestProject project)
+    {
+        if (operation.Method != "POST" || !operation.Path.StartsWith("/v1/jobs/{id}/", StringComparison.Ordinal))
+        {
+            return null;
+        }
+
+        var job = await project.Http.PostAsync("/v1/jobs", """{"kind":"noop","run_at":"2090-01-01T00:00:00Z"}""");
+        if (operation.Path.EndsWith("/retry", StringComparison.Ordinal))
+        {
+            (await project.Http.PostAsync($"/v1/jobs/{job.Id}/cancel", "{}")).Expect(HttpStatusCode.OK);
+        }
+
+        return $"{job.Id}";
     }
 
     /// <summary>Who has no key, or one of another role, is told so.</summary>

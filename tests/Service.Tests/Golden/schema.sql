@@ -315,6 +315,14 @@ CREATE TABLE bellhop.job_attempts_default (
     error json,
     CONSTRAINT job_attempts_outcome_check CHECK ((outcome = ANY (ARRAY['failed'::text, 'lost'::text, 'released'::text, 'snoozed'::text])))
 );
+CREATE TABLE bellhop.job_edges (
+    project_id uuid NOT NULL,
+    parent_id uuid NOT NULL,
+    child_id uuid NOT NULL,
+    needs smallint NOT NULL,
+    broken boolean DEFAULT false NOT NULL,
+    CONSTRAINT job_edges_needs_check CHECK (((needs >= 0) AND (needs <= 2)))
+);
 CREATE TABLE bellhop.job_history (
     project_id uuid NOT NULL,
     id uuid NOT NULL,
@@ -333,6 +341,14 @@ CREATE TABLE bellhop.job_history (
     args json,
     result json,
     error json,
+    reason text,
+    worker_id uuid,
+    lane text,
+    tags text[],
+    unique_key json,
+    retry json,
+    continuation json,
+    has_children boolean DEFAULT false NOT NULL,
     CONSTRAINT job_history_outcome_check CHECK (((outcome >= 0) AND (outcome <= 3)))
 )
 PARTITION BY RANGE (finished_at);
@@ -354,7 +370,52 @@ CREATE TABLE bellhop.job_history_default (
     args json,
     result json,
     error json,
+    reason text,
+    worker_id uuid,
+    lane text,
+    tags text[],
+    unique_key json,
+    retry json,
+    continuation json,
+    has_children boolean DEFAULT false NOT NULL,
     CONSTRAINT job_history_outcome_check CHECK (((outcome >= 0) AND (outcome <= 3)))
+);
+CREATE TABLE bellhop.job_keys (
+    project_id uuid NOT NULL,
+    key text NOT NULL,
+    job_id uuid NOT NULL,
+    until smallint NOT NULL,
+    expires_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    CONSTRAINT job_keys_until_check CHECK (((until >= 0) AND (until <= 2)))
+);
+CREATE SEQUENCE bellhop.job_log_lines
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+CREATE TABLE bellhop.job_logs (
+    project_id uuid NOT NULL,
+    job_id uuid NOT NULL,
+    seq bigint DEFAULT nextval('bellhop.job_log_lines'::regclass) NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    claim_no bigint NOT NULL,
+    number integer NOT NULL,
+    level smallint NOT NULL,
+    line text NOT NULL,
+    CONSTRAINT job_logs_level_check CHECK (((level >= 0) AND (level <= 4)))
+)
+PARTITION BY RANGE (at);
+CREATE TABLE bellhop.job_logs_default (
+    project_id uuid NOT NULL,
+    job_id uuid NOT NULL,
+    seq bigint DEFAULT nextval('bellhop.job_log_lines'::regclass) NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    claim_no bigint NOT NULL,
+    number integer NOT NULL,
+    level smallint NOT NULL,
+    line text NOT NULL,
+    CONSTRAINT job_logs_level_check CHECK (((level >= 0) AND (level <= 4)))
 );
 CREATE TABLE bellhop.jobs (
     project_id uuid NOT NULL,
@@ -377,10 +438,27 @@ CREATE TABLE bellhop.jobs (
     retry json,
     continuation json,
     args json NOT NULL,
+    wait_reason smallint DEFAULT 0 NOT NULL,
+    snoozes smallint DEFAULT 0 NOT NULL,
+    has_children boolean DEFAULT false NOT NULL,
+    cancel_requested_at timestamp with time zone,
+    cancel_by timestamp with time zone,
+    start_before timestamp with time zone,
+    claim_key uuid,
+    lane text,
+    tags text[],
+    unique_key json,
+    progress real,
+    note text,
+    checkpoint json,
+    CONSTRAINT jobs_cancel_has_end CHECK (((cancel_requested_at IS NULL) = (cancel_by IS NULL))),
     CONSTRAINT jobs_lease_while_running CHECK (((state = 2) = (lease_until IS NOT NULL))),
     CONSTRAINT jobs_priority_check CHECK (((priority >= 1) AND (priority <= 4))),
     CONSTRAINT jobs_run_at_finite CHECK (isfinite(run_at)),
-    CONSTRAINT jobs_state_check CHECK (((state >= 0) AND (state <= 2)))
+    CONSTRAINT jobs_start_before_finite CHECK (isfinite(start_before)),
+    CONSTRAINT jobs_state_check CHECK (((state >= 0) AND (state <= 2))),
+    CONSTRAINT jobs_wait_has_reason CHECK (((state = 0) = (wait_reason > 0))),
+    CONSTRAINT jobs_wait_reason_check CHECK (((wait_reason >= 0) AND (wait_reason <= 3)))
 )
 WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_scale_factor='0.05');
 ALTER TABLE bellhop.jobs ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
@@ -444,6 +522,41 @@ CREATE TABLE bellhop.projects (
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     archived_at timestamp with time zone
 );
+CREATE TABLE bellhop.queue_minutes (
+    project_id uuid NOT NULL,
+    queue_id bigint NOT NULL,
+    minute timestamp with time zone NOT NULL,
+    process_id uuid NOT NULL,
+    started integer NOT NULL,
+    succeeded integer NOT NULL,
+    failed integer NOT NULL,
+    retried integer NOT NULL,
+    released integer NOT NULL,
+    lost integer NOT NULL,
+    wait_seconds double precision NOT NULL,
+    run_seconds double precision NOT NULL
+)
+PARTITION BY RANGE (minute);
+CREATE TABLE bellhop.queue_minutes_default (
+    project_id uuid NOT NULL,
+    queue_id bigint NOT NULL,
+    minute timestamp with time zone NOT NULL,
+    process_id uuid NOT NULL,
+    started integer NOT NULL,
+    succeeded integer NOT NULL,
+    failed integer NOT NULL,
+    retried integer NOT NULL,
+    released integer NOT NULL,
+    lost integer NOT NULL,
+    wait_seconds double precision NOT NULL,
+    run_seconds double precision NOT NULL
+);
+CREATE TABLE bellhop.queue_rates (
+    project_id uuid NOT NULL,
+    queue_id bigint NOT NULL,
+    next_at timestamp with time zone NOT NULL
+)
+WITH (fillfactor='50');
 CREATE TABLE bellhop.queues (
     project_id uuid NOT NULL,
     queue_id bigint NOT NULL,
@@ -453,9 +566,33 @@ CREATE TABLE bellhop.queues (
     lease_seconds smallint DEFAULT 30 NOT NULL,
     retry json NOT NULL,
     max_attempts smallint DEFAULT 20 NOT NULL,
+    id uuid DEFAULT bellhop.new_id() NOT NULL,
+    weight smallint DEFAULT 10 NOT NULL,
+    max_running integer,
+    max_depth integer,
+    max_run_seconds integer,
+    lane_limit smallint,
+    lane_ordered boolean DEFAULT false NOT NULL,
+    rate_count integer,
+    rate_seconds integer,
+    rate_burst integer,
+    revision integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleted_at timestamp with time zone,
+    CONSTRAINT queues_lane_limit_check CHECK (((lane_limit >= 1) AND (lane_limit <= 1000))),
+    CONSTRAINT queues_lane_order CHECK (((NOT lane_ordered) OR (COALESCE((lane_limit)::integer, 1) = 1))),
     CONSTRAINT queues_lease_seconds_check CHECK (((lease_seconds >= 10) AND (lease_seconds <= 900))),
     CONSTRAINT queues_max_attempts_check CHECK (((max_attempts >= 1) AND (max_attempts <= 1000))),
-    CONSTRAINT queues_served_by_check CHECK ((served_by = ANY (ARRAY['service'::text, 'workers'::text])))
+    CONSTRAINT queues_max_depth_check CHECK (((max_depth >= 1) AND (max_depth <= 100000000))),
+    CONSTRAINT queues_max_run_seconds_check CHECK (((max_run_seconds >= 1) AND (max_run_seconds <= 604800))),
+    CONSTRAINT queues_max_running_check CHECK (((max_running >= 1) AND (max_running <= 100000))),
+    CONSTRAINT queues_rate_burst_check CHECK (((rate_burst >= 1) AND (rate_burst <= 1000000))),
+    CONSTRAINT queues_rate_count_check CHECK (((rate_count >= 1) AND (rate_count <= 1000000))),
+    CONSTRAINT queues_rate_seconds_check CHECK (((rate_seconds >= 1) AND (rate_seconds <= 86400))),
+    CONSTRAINT queues_rate_whole CHECK ((num_nulls(rate_count, rate_seconds, rate_burst) = ANY (ARRAY[0, 3]))),
+    CONSTRAINT queues_served_by_check CHECK ((served_by = ANY (ARRAY['service'::text, 'workers'::text]))),
+    CONSTRAINT queues_weight_check CHECK (((weight >= 1) AND (weight <= 1000)))
 );
 ALTER TABLE bellhop.queues ALTER COLUMN queue_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME bellhop.queues_queue_id_seq
@@ -705,11 +842,25 @@ CREATE TABLE bellhop.webhook_endpoints (
     CONSTRAINT webhook_endpoints_state_check CHECK ((state = ANY (ARRAY['active'::text, 'disabled'::text])))
 );
 COMMENT ON COLUMN bellhop.webhook_endpoints.secrets IS 'sealed';
+CREATE TABLE bellhop.workers (
+    project_id uuid NOT NULL,
+    id uuid NOT NULL,
+    name text NOT NULL,
+    version text,
+    host text,
+    queues text[] NOT NULL,
+    directive text DEFAULT 'run'::text NOT NULL,
+    first_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT workers_directive_check CHECK ((directive = ANY (ARRAY['run'::text, 'quiet'::text, 'stop'::text])))
+);
 ALTER TABLE ONLY bellhop.deliveries ATTACH PARTITION bellhop.deliveries_default DEFAULT;
 ALTER TABLE ONLY bellhop.delivery_attempts ATTACH PARTITION bellhop.delivery_attempts_default DEFAULT;
 ALTER TABLE ONLY bellhop.events ATTACH PARTITION bellhop.events_default DEFAULT;
 ALTER TABLE ONLY bellhop.job_attempts ATTACH PARTITION bellhop.job_attempts_default DEFAULT;
 ALTER TABLE ONLY bellhop.job_history ATTACH PARTITION bellhop.job_history_default DEFAULT;
+ALTER TABLE ONLY bellhop.job_logs ATTACH PARTITION bellhop.job_logs_default DEFAULT;
+ALTER TABLE ONLY bellhop.queue_minutes ATTACH PARTITION bellhop.queue_minutes_default DEFAULT;
 ALTER TABLE ONLY bellhop.run_steps ATTACH PARTITION bellhop.run_steps_default DEFAULT;
 ALTER TABLE ONLY bellhop.runs ATTACH PARTITION bellhop.runs_default DEFAULT;
 ALTER TABLE ONLY bellhop.source_rejections ATTACH PARTITION bellhop.source_rejections_default DEFAULT;
@@ -760,10 +911,18 @@ ALTER TABLE ONLY bellhop.job_attempts
     ADD CONSTRAINT job_attempts_pkey PRIMARY KEY (project_id, job_id, at, claim_no);
 ALTER TABLE ONLY bellhop.job_attempts_default
     ADD CONSTRAINT job_attempts_default_pkey PRIMARY KEY (project_id, job_id, at, claim_no);
+ALTER TABLE ONLY bellhop.job_edges
+    ADD CONSTRAINT job_edges_pkey PRIMARY KEY (project_id, parent_id, child_id);
 ALTER TABLE ONLY bellhop.job_history
     ADD CONSTRAINT job_history_pkey PRIMARY KEY (project_id, id, finished_at);
 ALTER TABLE ONLY bellhop.job_history_default
     ADD CONSTRAINT job_history_default_pkey PRIMARY KEY (project_id, id, finished_at);
+ALTER TABLE ONLY bellhop.job_keys
+    ADD CONSTRAINT job_keys_pkey PRIMARY KEY (project_id, key);
+ALTER TABLE ONLY bellhop.job_logs
+    ADD CONSTRAINT job_logs_pkey PRIMARY KEY (project_id, job_id, seq, at);
+ALTER TABLE ONLY bellhop.job_logs_default
+    ADD CONSTRAINT job_logs_default_pkey PRIMARY KEY (project_id, job_id, seq, at);
 ALTER TABLE ONLY bellhop.jobs
     ADD CONSTRAINT jobs_pkey PRIMARY KEY (project_id, id);
 ALTER TABLE ONLY bellhop.key_ring_ids
@@ -784,10 +943,16 @@ ALTER TABLE ONLY bellhop.projects
     ADD CONSTRAINT projects_name_taken UNIQUE (name);
 ALTER TABLE ONLY bellhop.projects
     ADD CONSTRAINT projects_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY bellhop.queue_minutes
+    ADD CONSTRAINT queue_minutes_pkey PRIMARY KEY (project_id, queue_id, minute, process_id);
+ALTER TABLE ONLY bellhop.queue_minutes_default
+    ADD CONSTRAINT queue_minutes_default_pkey PRIMARY KEY (project_id, queue_id, minute, process_id);
+ALTER TABLE ONLY bellhop.queue_rates
+    ADD CONSTRAINT queue_rates_pkey PRIMARY KEY (project_id, queue_id);
 ALTER TABLE ONLY bellhop.queues
-    ADD CONSTRAINT queues_by_id UNIQUE (project_id, queue_id);
+    ADD CONSTRAINT queues_by_uuid UNIQUE (project_id, id);
 ALTER TABLE ONLY bellhop.queues
-    ADD CONSTRAINT queues_pkey PRIMARY KEY (project_id, name);
+    ADD CONSTRAINT queues_pkey PRIMARY KEY (project_id, queue_id);
 ALTER TABLE ONLY bellhop.recovery_codes
     ADD CONSTRAINT recovery_codes_pkey PRIMARY KEY (user_id, code_sha256);
 ALTER TABLE ONLY bellhop.refresh_tokens
@@ -834,6 +999,8 @@ ALTER TABLE ONLY bellhop.users
     ADD CONSTRAINT users_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY bellhop.webhook_endpoints
     ADD CONSTRAINT webhook_endpoints_pkey PRIMARY KEY (project_id, id);
+ALTER TABLE ONLY bellhop.workers
+    ADD CONSTRAINT workers_pkey PRIMARY KEY (project_id, id);
 CREATE UNIQUE INDEX api_keys_name_taken ON bellhop.api_keys USING btree (project_id, name) WHERE (revoked_at IS NULL);
 CREATE INDEX api_keys_not_revoked ON bellhop.api_keys USING btree (project_id, id) WHERE (revoked_at IS NULL);
 CREATE INDEX api_keys_revoked ON bellhop.api_keys USING btree (project_id, id) WHERE (revoked_at IS NOT NULL);
@@ -860,16 +1027,24 @@ CREATE INDEX events_caused ON ONLY bellhop.events USING btree (project_id, cause
 CREATE INDEX events_default_project_id_caused_by_run_idx ON bellhop.events_default USING btree (project_id, caused_by_run) WHERE (caused_by_run IS NOT NULL);
 CREATE INDEX events_default_project_id_type_id_idx ON bellhop.events_default USING btree (project_id, type, id);
 CREATE INDEX idempotency_keys_by_age ON bellhop.idempotency_keys USING btree (created_at);
+CREATE INDEX job_edges_by_child ON bellhop.job_edges USING btree (project_id, child_id);
 CREATE INDEX job_history_not_succeeded ON ONLY bellhop.job_history USING btree (project_id, outcome, id) WHERE (outcome <> 0);
 CREATE INDEX job_history_default_project_id_outcome_id_idx ON bellhop.job_history_default USING btree (project_id, outcome, id) WHERE (outcome <> 0);
+CREATE INDEX job_keys_by_job ON bellhop.job_keys USING btree (project_id, job_id);
+CREATE INDEX job_keys_expiring ON bellhop.job_keys USING btree (expires_at) WHERE (expires_at < 'infinity'::timestamp with time zone);
+CREATE INDEX jobs_cancel_requested ON bellhop.jobs USING btree (cancel_requested_at) WHERE (cancel_requested_at IS NOT NULL);
+CREATE INDEX jobs_lane_held ON bellhop.jobs USING btree (queue_id, lane) WHERE ((lane IS NOT NULL) AND (state > 0));
+CREATE INDEX jobs_lane_waiting ON bellhop.jobs USING btree (queue_id, lane, priority, run_at, seq) WHERE ((state = 0) AND (wait_reason = 1));
 CREATE UNIQUE INDEX jobs_one_of ON bellhop.jobs USING btree (project_id, kind, one_of) WHERE (one_of IS NOT NULL);
 CREATE INDEX jobs_ready ON bellhop.jobs USING btree (queue_id, priority, run_at, seq) WHERE (state = 1);
 CREATE INDEX jobs_running ON bellhop.jobs USING btree (queue_id) WHERE (state = 2);
+CREATE INDEX jobs_start_before ON bellhop.jobs USING btree (start_before) WHERE ((start_before IS NOT NULL) AND (state < 2));
 CREATE INDEX jobs_waiting ON bellhop.jobs USING btree (project_id, id) WHERE (state = 0);
 CREATE INDEX memberships_by_user ON bellhop.memberships USING btree (user_id);
 CREATE INDEX one_time_tokens_by_end ON bellhop.one_time_tokens USING btree (expires_at);
 CREATE INDEX one_time_tokens_by_project ON bellhop.one_time_tokens USING btree (project_id, id) WHERE (used_at IS NULL);
 CREATE UNIQUE INDEX one_time_tokens_open ON bellhop.one_time_tokens USING btree (purpose, email_key, project_id) NULLS NOT DISTINCT WHERE (used_at IS NULL);
+CREATE UNIQUE INDEX queues_name_taken ON bellhop.queues USING btree (project_id, name) WHERE (deleted_at IS NULL);
 CREATE INDEX refresh_tokens_by_family ON bellhop.refresh_tokens USING btree (user_id, family_id);
 CREATE INDEX runs_by_automation ON ONLY bellhop.runs USING btree (project_id, automation_id, id);
 CREATE INDEX runs_by_automation_and_state ON ONLY bellhop.runs USING btree (project_id, automation_id, state, id) WHERE (state <> 'succeeded'::text);
@@ -890,6 +1065,7 @@ CREATE INDEX token_families_ended ON bellhop.token_families USING btree (ended_a
 CREATE INDEX token_issuers_by_issuer ON bellhop.token_issuers USING btree (issuer);
 CREATE INDEX user_identities_by_user ON bellhop.user_identities USING btree (user_id);
 CREATE UNIQUE INDEX webhook_endpoints_name_taken ON bellhop.webhook_endpoints USING btree (project_id, name) WHERE (deleted_at IS NULL);
+CREATE INDEX workers_last_seen ON bellhop.workers USING btree (last_seen_at);
 ALTER INDEX bellhop.deliveries_pkey ATTACH PARTITION bellhop.deliveries_default_pkey;
 ALTER INDEX bellhop.deliveries_by_endpoint ATTACH PARTITION bellhop.deliveries_default_project_id_endpoint_id_id_idx;
 ALTER INDEX bellhop.deliveries_due ATTACH PARTITION bellhop.deliveries_default_project_id_endpoint_id_next_attempt_at_i_idx;
@@ -903,6 +1079,8 @@ ALTER INDEX bellhop.events_by_type ATTACH PARTITION bellhop.events_default_proje
 ALTER INDEX bellhop.job_attempts_pkey ATTACH PARTITION bellhop.job_attempts_default_pkey;
 ALTER INDEX bellhop.job_history_pkey ATTACH PARTITION bellhop.job_history_default_pkey;
 ALTER INDEX bellhop.job_history_not_succeeded ATTACH PARTITION bellhop.job_history_default_project_id_outcome_id_idx;
+ALTER INDEX bellhop.job_logs_pkey ATTACH PARTITION bellhop.job_logs_default_pkey;
+ALTER INDEX bellhop.queue_minutes_pkey ATTACH PARTITION bellhop.queue_minutes_default_pkey;
 ALTER INDEX bellhop.run_steps_pkey ATTACH PARTITION bellhop.run_steps_default_pkey;
 ALTER INDEX bellhop.runs_pkey ATTACH PARTITION bellhop.runs_default_pkey;
 ALTER INDEX bellhop.runs_by_automation ATTACH PARTITION bellhop.runs_default_project_id_automation_id_id_idx;
@@ -949,8 +1127,13 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.events_default TO bellhop_app
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.idempotency_keys TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.job_attempts TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.job_attempts_default TO bellhop_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.job_edges TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.job_history TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.job_history_default TO bellhop_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.job_keys TO bellhop_app;
+GRANT USAGE ON SEQUENCE bellhop.job_log_lines TO bellhop_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.job_logs TO bellhop_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.job_logs_default TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.jobs TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.key_ring_ids TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.login_throttles TO bellhop_app;
@@ -958,6 +1141,9 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.memberships TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.one_time_tokens TO bellhop_app;
 GRANT SELECT ON TABLE bellhop.partitioned_tables TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.projects TO bellhop_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.queue_minutes TO bellhop_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.queue_minutes_default TO bellhop_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.queue_rates TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.queues TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.recovery_codes TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.refresh_tokens TO bellhop_app;
@@ -979,3 +1165,4 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.unrouted_events TO bellhop_ap
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.user_identities TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.users TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.webhook_endpoints TO bellhop_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.workers TO bellhop_app;

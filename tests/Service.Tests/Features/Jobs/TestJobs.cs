@@ -41,6 +41,13 @@ internal static class TestJobs
             Args = "{}",
         };
 
+    /// <summary>A job that is not due while the test lasts.</summary>
+    public static NewJob Later(Guid projectId) =>
+        Noop(projectId) with
+        {
+            RunAt = new DateTime(2999, 1, 1, 0, 0, 0, DateTimeKind.Utc),
+        };
+
     public static Task<JobOutcome> Succeed(string? result = null) =>
         Task.FromResult<JobOutcome>(new JobOutcome.Succeeded(result));
 
@@ -73,6 +80,31 @@ internal static class TestJobs
 
     public static async Task<JsonElement> GetAsync(TestProject project, Guid id) =>
         await project.Http.GetFromJsonAsync<JsonElement>($"/v1/jobs/{id}", Token);
+
+    /// <summary>Goes on with an operator's key for jobs of this queue alone.</summary>
+    public static async Task NarrowAsync(TestProject project, string queue)
+    {
+        await project.UseKeyAsync("operator");
+        var narrowed = await ExecuteAsync(
+            project.Database,
+            """
+            UPDATE api_keys SET access = json_build_object('queues', ARRAY[@Queue]) WHERE project_id = @ProjectId AND role = 'operator'
+            """,
+            new { ProjectId = project.Id, Queue = queue }
+        );
+        Assert.True(narrowed > 0);
+    }
+
+    /// <summary>How often something of this name is on record.</summary>
+    public static Task<long> CountRecordsAsync(this TestProject project, string action) =>
+        QueryAsync<long>(
+            project.Database,
+            "SELECT count(*) FROM audit_entries WHERE project_id = @ProjectId AND action = @Action",
+            new { ProjectId = project.Id, Action = action }
+        );
+
+    public static bool IsNull(this JsonElement job, string member) =>
+        job.GetProperty(member).ValueKind == JsonValueKind.Null;
 
     public static string State(this JsonElement job) => job.GetProperty("state").GetString()!;
 
