@@ -257,7 +257,7 @@ internal static class RunLedger
             CROSS JOIN LATERAL (
                 SELECT array_agg(name) AS queues, array_agg(served_by = 'service') AS served_here
                 FROM queues
-                WHERE project_id = r.project_id
+                WHERE project_id = r.project_id AND deleted_at IS NULL
             ) q
             WHERE r.project_id = @ProjectId AND r.id = @RunId
             """;

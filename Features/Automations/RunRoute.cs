@@ -176,7 +176,7 @@ internal sealed class RunRoute(NpgsqlDataSource database, QueueSignals signals) 
                 s.project_id, s.job_id, q.queue_id, now(), 1, q.max_attempts, @Kind, s.traceparent,
                 json_build_object('run_id', s.id)
             FROM started s
-            JOIN queues q ON q.project_id = s.project_id AND q.name = @Queue
+            JOIN queues q ON q.project_id = s.project_id AND q.name = @Queue AND q.deleted_at IS NULL
             WHERE s.job_id IS NOT NULL
             """;
     }

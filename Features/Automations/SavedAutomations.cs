@@ -197,7 +197,7 @@ internal sealed class SavedAutomations(
         public const string Queues = """
             SELECT name, served_by = 'service' AS served_here
             FROM queues
-            WHERE project_id = @ProjectId
+            WHERE project_id = @ProjectId AND deleted_at IS NULL
             """;
 
         public const string Lock = """

@@ -140,7 +140,7 @@ internal sealed class EnqueuedJobs(
         public const string Queues = """
             SELECT name, served_by = 'service' AS served_here
             FROM queues
-            WHERE project_id = @ProjectId
+            WHERE project_id = @ProjectId AND deleted_at IS NULL
             """;
     }
 }

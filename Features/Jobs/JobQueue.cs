@@ -94,7 +94,17 @@ public static class JobQueue
 
     private static class Sql
     {
+        // A queue that may be deleted is held until the commit: its deletion sees the job, or the job does not find it. Those that
+        // every project has stay, and cost no lock.
         public const string Insert = """
+            WITH deletable AS MATERIALIZED (
+                SELECT project_id, queue_id
+                FROM queues
+                WHERE project_id = ANY (@ProjectIds::uuid[]) AND name = ANY (@Queues::text[])
+                    AND name NOT IN ('default', 'automations', 'webhooks') AND deleted_at IS NULL
+                ORDER BY project_id, queue_id
+                FOR KEY SHARE
+            )
             INSERT INTO jobs (
                 project_id, id, queue_id, run_at, state, priority, max_attempts, kind, one_of, traceparent, retry, continuation, args
             )
@@ -108,7 +118,9 @@ public static class JobQueue
             ) WITH ORDINALITY AS n(
                 project_id, id, queue, kind, args, priority, run_at, max_attempts, one_of, retry, continuation, traceparent, position
             )
-            JOIN queues q ON q.project_id = n.project_id AND q.name = n.queue
+            JOIN queues q ON q.project_id = n.project_id AND q.name = n.queue AND q.deleted_at IS NULL
+            WHERE q.name IN ('default', 'automations', 'webhooks')
+                OR EXISTS (SELECT FROM deletable d WHERE d.project_id = q.project_id AND d.queue_id = q.queue_id)
             ORDER BY n.one_of, n.position
             ON CONFLICT DO NOTHING
             RETURNING id

@@ -25,7 +25,7 @@ internal static class JobResources
         public const string Queue = """
             SELECT name AS queue, NULL::text[] AS tags, NULL::uuid AS owner_id
             FROM queues
-            WHERE project_id = @ProjectId AND name = @Name
+            WHERE project_id = @ProjectId AND (id = @Id::uuid OR name = @Name::text) AND deleted_at IS NULL
             """;
     }
 }

@@ -68,6 +68,7 @@ public static class MeasureQueues
                     LIMIT 1
                 ) AS first
             ) AS oldest
+            WHERE q.deleted_at IS NULL
             GROUP BY q.name
             """;
     }
