@@ -49,6 +49,7 @@ ALTER TABLE jobs
     ADD CONSTRAINT jobs_start_before_finite CHECK (isfinite(start_before));
 CREATE INDEX jobs_lane_waiting ON jobs (queue_id, lane, priority, run_at, seq) WHERE state = 0 AND wait_reason = 1;
 CREATE INDEX jobs_lane_held ON jobs (queue_id, lane) WHERE lane IS NOT NULL AND state > 0;
+CREATE INDEX jobs_otherwise_waiting ON jobs (queue_id, wait_reason) WHERE state = 0 AND wait_reason > 1;
 CREATE INDEX jobs_start_before ON jobs (start_before) WHERE start_before IS NOT NULL AND state < 2;
 CREATE INDEX jobs_cancel_requested ON jobs (cancel_requested_at) WHERE cancel_requested_at IS NOT NULL;
 

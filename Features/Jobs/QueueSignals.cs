@@ -5,6 +5,9 @@ namespace Bellhop.Features.Jobs;
 /// <summary>Wakes the runners when work was put on a queue. Only a hint: polling finds what it misses.</summary>
 public sealed class QueueSignals : IDisposable
 {
+    /// <summary>Followed by the number of the queue.</summary>
+    internal const string PausedTopic = "paused:";
+
     private const string Topic = "jobs";
     private const string CancelTopic = "cancel:";
 
@@ -49,6 +52,9 @@ public sealed class QueueSignals : IDisposable
             CancelTopic,
             topic => handler(Guid.TryParse(topic.AsSpan(CancelTopic.Length), out var id) ? id : null)
         );
+
+    /// <summary>To be called after the commit that paused a queue: whoever holds jobs of it that were not begun gives them back.</summary>
+    public void RaisePaused(long queueId) => _notifications.Send($"{PausedTopic}{queueId}");
 
     /// <summary>Wakes the runner of this process alone.</summary>
     internal void Wake()

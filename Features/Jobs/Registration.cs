@@ -1,3 +1,4 @@
+using Bellhop.Features.Jobs.Queues;
 using Bellhop.Features.Jobs.Running;
 using Bellhop.Infrastructure.Http;
 
@@ -16,6 +17,12 @@ internal static class Registration
         }
 
         services.AddDocumentTag("Jobs", "Units of durable work in queues, with attempts, leases and results.");
+        services.AddDocumentTag(
+            "Queues",
+            "What jobs wait in: who executes them, how many at once, and how they are retried."
+        );
+        services.AddSingleton<QueueRules>();
+        services.AddScoped<SavedQueues>();
         services.AddSingleton<QueueSignals>();
         services.AddSingleton<JobKinds>();
         services.AddSingleton<ExpiredLeases>();

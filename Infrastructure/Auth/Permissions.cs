@@ -16,6 +16,11 @@ public static class Permissions
     public const string JobsWrite = "jobs:write";
     public const string JobsOperate = "jobs:operate";
     public const string JobsWork = "jobs:work";
+
+    /// <summary>The configuration of queues; their jobs have permissions of their own.</summary>
+    public const string QueuesRead = "queues:read";
+    public const string QueuesWrite = "queues:write";
+    public const string QueuesOperate = "queues:operate";
     public const string WebhooksRead = "webhooks:read";
     public const string WebhooksWrite = "webhooks:write";
     public const string WebhooksOperate = "webhooks:operate";

@@ -29,6 +29,7 @@ public static class Story
     public static readonly Guid Delivery = new("0199c8c5-b000-7b91-8e5f-a7c3064d1b26");
     public static readonly Guid Source = new("0199c8a0-f3e0-7640-b1d9-08c57ea2f417");
     public static readonly Guid Rejection = new("0199c8b7-91d0-7c83-85e2-6fb04a9d1c38");
+    public static readonly Guid Queue = new("0199c8a0-9a64-7d27-b4e8-63f1c05a7d90");
 
     /// <summary>When the shop was set up.</summary>
     public static readonly DateTime SetUpAt = new(2025, 10, 9, 9, 0, 0, DateTimeKind.Utc);

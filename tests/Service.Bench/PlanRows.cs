@@ -75,6 +75,10 @@ internal static class PlanRows
                 SELECT project_id, id, 's-' || n, 'github', 'bench-' || n, '{}', moment
                 """,
             """
+                INSERT INTO queues (project_id, id, name, served_by, retry, created_at)
+                SELECT project_id, id, 'q-' || n, 'workers', '{}', moment
+                """,
+            """
                 INSERT INTO source_rejections (project_id, id, source_id, rejected_at, reason, headers, body, body_bytes)
                 SELECT project_id, id, (SELECT s.id FROM sources s ORDER BY s.project_id DESC, s.id DESC LIMIT 1), moment,
                     'bad_signature', '{}', '', 0

@@ -42,6 +42,10 @@ public abstract class ConfigurationStore<TDocument, TView>(UnitOfWork works, Cal
 
     protected string Actor => caller.Actor;
 
+    protected UnitOfWork Works => works;
+
+    protected AuditTrail Audit => audit;
+
     /// <summary>Who owns what is made.</summary>
     protected Guid? CallerId => caller.Id;
 
@@ -236,22 +240,28 @@ public abstract class ConfigurationStore<TDocument, TView>(UnitOfWork works, Cal
 
     private Problem Taken(string? name) => Problems.NameTaken.Because($"There is a {Noun} {name} already.");
 
-    private bool IsReached(Stored<TDocument, TView> stored) => caller.Reaches(Trace(stored.Document, stored.OwnerId));
+    /// <summary>Whether the conditions leave it to the caller: else it is as if it were not there.</summary>
+    protected bool IsReached(Stored<TDocument, TView> stored) => caller.Reaches(Trace(stored.Document, stored.OwnerId));
+
+    /// <summary>What conditions look at.</summary>
+    protected virtual Traced Trace(TDocument document, Guid? ownerId) =>
+        document is ITagged tagged ? new Traced(Tags: tagged.Tags ?? [], OwnerId: ownerId ?? Guid.Empty) : default;
 
     // nobody makes what is not left to him, or puts out of his own reach what is
     private Problem? Outside(TDocument document, Guid? ownerId)
     {
-        if (caller.Access.Excludes(Trace(document, ownerId), caller.Id) is not { } only)
+        var trace = Trace(document, ownerId);
+        if (caller.Access.Excludes(trace, caller.Id) is not { } only)
         {
             return null;
         }
 
         var message = $"What proves the caller is narrowed: {only}.";
-        return Problems.Forbidden.Because(message, FieldError.At("/tags", "out_of_reach", message));
+        return Problems.Forbidden.Because(
+            message,
+            FieldError.At(trace.Queue is null ? "/tags" : "/name", "out_of_reach", message)
+        );
     }
-
-    private static Traced Trace(TDocument document, Guid? ownerId) =>
-        document is ITagged tagged ? new Traced(Tags: tagged.Tags ?? [], OwnerId: ownerId ?? Guid.Empty) : default;
 
     private async Task<TView> CommitAsync(
         Work work,

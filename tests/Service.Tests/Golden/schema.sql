@@ -1036,6 +1036,7 @@ CREATE INDEX jobs_cancel_requested ON bellhop.jobs USING btree (cancel_requested
 CREATE INDEX jobs_lane_held ON bellhop.jobs USING btree (queue_id, lane) WHERE ((lane IS NOT NULL) AND (state > 0));
 CREATE INDEX jobs_lane_waiting ON bellhop.jobs USING btree (queue_id, lane, priority, run_at, seq) WHERE ((state = 0) AND (wait_reason = 1));
 CREATE UNIQUE INDEX jobs_one_of ON bellhop.jobs USING btree (project_id, kind, one_of) WHERE (one_of IS NOT NULL);
+CREATE INDEX jobs_otherwise_waiting ON bellhop.jobs USING btree (queue_id, wait_reason) WHERE ((state = 0) AND (wait_reason > 1));
 CREATE INDEX jobs_ready ON bellhop.jobs USING btree (queue_id, priority, run_at, seq) WHERE (state = 1);
 CREATE INDEX jobs_running ON bellhop.jobs USING btree (queue_id) WHERE (state = 2);
 CREATE INDEX jobs_start_before ON bellhop.jobs USING btree (start_before) WHERE ((start_before IS NOT NULL) AND (state < 2));

@@ -25,6 +25,7 @@ public sealed class PagingTests(ServiceFixture service)
             "/v1/jobs",
             "/v1/members",
             "/v1/projects",
+            "/v1/queues",
             "/v1/runs",
             "/v1/sources",
             "/v1/token-issuers",
