@@ -50,7 +50,7 @@ internal sealed class JobTargets(JobKinds kinds, IReadOnlyDictionary<string, boo
         }
 
         return queue is not null && queues[queue] && !kinds.IsOpen(kind)
-            ? new RunError(JobProblems.UnknownKind.Code, $"Nothing executes jobs of kind {kind} on the queue {queue}.")
+            ? new RunError(JobProblems.UnknownKind.Code, kinds.TellUnknown(kind, queue))
             : null;
     }
 }

@@ -10,7 +10,7 @@ namespace Bellhop.Features.Connections;
 /// <summary>The values of a statement, those of named secrets among them, bound in the way of each driver.</summary>
 internal sealed class SqlParameters
 {
-    /// <summary>What a statement may name beside its own: which job it is for, and the number of the claim, which grows with each.</summary>
+    /// <summary>What a statement may name beside its own: its job, and the number of the claim, which grows with each.</summary>
     public static readonly IReadOnlyList<string> Given = ["job_id", "claim_no"];
 
     private const int MaxDecimalDigits = 28;

@@ -129,9 +129,9 @@ internal sealed class EnqueuedJobs(
             FieldError.At("/queue", "unknown_queue", "Name a queue of the project.")
         );
 
-    private static Problem UnknownKind(JobDocument document) =>
+    private Problem UnknownKind(JobDocument document) =>
         JobProblems.UnknownKind.Because(
-            $"Nothing executes jobs of kind {document.Kind} on the queue {document.Queue}.",
+            kinds.TellUnknown(document.Kind!, document.Queue!),
             FieldError.At("/kind", "unknown_kind", "Name a kind the service executes.")
         );
 

@@ -66,6 +66,9 @@ public abstract class JobConsumer
     /// <summary>Carries other work (a run, an endpoint's deliveries): after a loss it is ready again at once.</summary>
     public virtual bool IsCarrier => false;
 
+    /// <summary>Why such jobs are executed nowhere, in a sentence: nobody may enqueue them then. Null: they are.</summary>
+    public virtual string? Off => null;
+
     /// <summary>Sends the slice's request through MediatR. Throwing is a failed attempt, or a released one in an outage.</summary>
     public abstract Task<JobOutcome> RunAsync(IMediator mediator, ClaimedJob job, CancellationToken cancellationToken);
 

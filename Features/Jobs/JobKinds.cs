@@ -19,7 +19,11 @@ public sealed class JobKinds(IEnumerable<JobConsumer> consumers)
     public JobConsumer? Find(string kind) => _kinds.GetValueOrDefault(kind)?.Consumer;
 
     /// <summary>Whether users may enqueue it.</summary>
-    public bool IsOpen(string kind) => Find(kind) is { IsInternal: false };
+    public bool IsOpen(string kind) => Find(kind) is { IsInternal: false, Off: null };
+
+    /// <summary>Tells that a kind is not executed on a queue of the service, and why where there is more to say.</summary>
+    public string TellUnknown(string kind, string queue) =>
+        $"Nothing executes jobs of kind {kind} on the queue {queue}. {Find(kind)?.Off}".TrimEnd();
 
     /// <summary>Whether the caller, who may be narrowed to some configuration, may have such a job.</summary>
     public bool IsReached(string kind, Access access) =>

@@ -28,6 +28,7 @@ internal static class Registration
         services.AddSingleton<ExpiredLeases>();
         services.AddSingleton<JobWatch>();
         services.AddSingleton<JobRules>();
+        services.AddSingleton<ShellRuns>();
         services.AddScoped<JobViews>();
         services.AddScoped<EnqueuedJobs>();
         services.AddScoped<JobActions>();

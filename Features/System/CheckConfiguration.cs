@@ -45,8 +45,15 @@ public static class CheckConfiguration
 
             var server = settings.IsEmbedded ? null : await CheckServerAsync(settings, cancellationToken);
             string?[] found = [CheckKeyRing(settings), server];
-            return new Report([.. found.OfType<string>()]);
+            return new Report([.. found.OfType<string>(), .. CheckCommands(settings)]);
         }
+
+        private static IEnumerable<string> CheckCommands(Settings settings) =>
+            settings
+                .Shell.Where(pair => settings.HasRole("worker") && !File.Exists(pair.Value.Program))
+                .Select(pair =>
+                    $"{Settings.Section}:{ShellCommand.Place}:{pair.Key}: there is no program {pair.Value.Program}."
+                );
 
         private static string? CheckKeyRing(Settings settings)
         {

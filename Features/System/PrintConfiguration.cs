@@ -54,6 +54,13 @@ public static class PrintConfiguration
                 ["Bellhop:PublicUrl"] = settings.PublicUrl ?? "",
                 ["Bellhop:RateLimits:Headers"] = settings.RateLimitHeaders ? "true" : "false",
                 ["Bellhop:Roles"] = string.Join(',', settings.Roles),
+                // the programs only: arguments may hold anything
+                ["Bellhop:Shell:Commands"] = string.Join(
+                    ',',
+                    settings
+                        .Shell.OrderBy(pair => pair.Key, StringComparer.Ordinal)
+                        .Select(pair => $"{pair.Key}:{pair.Value.Program}")
+                ),
                 ["Bellhop:ShutdownGraceSeconds"] = FormattableString.Invariant($"{settings.ShutdownGraceSeconds}"),
                 ["Bellhop:StateDirectory"] = settings.StateDirectory,
                 ["Bellhop:Tokens:IdleDays"] = FormattableString.Invariant($"{settings.TokenIdleDays}"),

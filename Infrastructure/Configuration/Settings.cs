@@ -61,6 +61,10 @@ public sealed record Settings
     /// <summary>The smtp connection by which invitations and resets are sent, <c>project/connection</c>, the project by id or name; null: none are.</summary>
     public string? MailConnection { get; init; }
 
+    /// <summary>The commands of this host that jobs of kind <c>shell</c> may run, by name; none: that kind is off.</summary>
+    public IReadOnlyDictionary<string, ShellCommand> Shell { get; init; } =
+        FrozenDictionary<string, ShellCommand>.Empty;
+
     /// <summary>How long a stopping process waits for running jobs before it hands them back, in seconds.</summary>
     public required int ShutdownGraceSeconds { get; init; }
 

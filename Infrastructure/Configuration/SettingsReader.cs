@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using System.Globalization;
 using System.Net;
 using System.Text;
@@ -27,6 +28,7 @@ public sealed class SettingsReader(IConfiguration configuration)
         "Sessions:IdleSeconds",
         "Sessions:AbsoluteSeconds",
         "Mail:Connection",
+        ShellCommand.Place,
         "ShutdownGraceSeconds",
         "DrainDelaySeconds",
         "Tokens:RotateDays",
@@ -62,6 +64,7 @@ public sealed class SettingsReader(IConfiguration configuration)
             SessionIdle = TimeSpan.FromSeconds(Number("Sessions:IdleSeconds", 1_800, 60, 86_400)),
             SessionAbsolute = TimeSpan.FromSeconds(Number("Sessions:AbsoluteSeconds", 43_200, 60, 2_592_000)),
             MailConnection = Connection("Mail:Connection"),
+            Shell = Commands(),
             ShutdownGraceSeconds = (int)Number("ShutdownGraceSeconds", 20, 0, 3600),
             DrainDelaySeconds = Number("DrainDelaySeconds", 1.5, 0, 60),
             TokenRotateDays = Number("Tokens:RotateDays", 30, 1, 365),
@@ -84,8 +87,10 @@ public sealed class SettingsReader(IConfiguration configuration)
         }
     }
 
+    // what is below the commands is looked at with them
     private static bool Covers(string known, string key) =>
         key.Equals(known, StringComparison.OrdinalIgnoreCase)
+        || (known == ShellCommand.Place && key.StartsWith(known + ":", StringComparison.OrdinalIgnoreCase))
         || (
             key.StartsWith(known + ":", StringComparison.OrdinalIgnoreCase)
             && int.TryParse(key[(known.Length + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out _)
@@ -231,6 +236,24 @@ public sealed class SettingsReader(IConfiguration configuration)
         }
 
         return limits;
+    }
+
+    private FrozenDictionary<string, ShellCommand> Commands()
+    {
+        if (Text(ShellCommand.Place) is not null)
+        {
+            _faults.Add(
+                $"{Settings.Section}:{ShellCommand.Place} holds commands by name: set {ShellCommand.Place}:<name>."
+            );
+        }
+
+        // names of settings have no case, and neither have these
+        return _section
+            .GetSection(ShellCommand.Place)
+            .GetChildren()
+            .Select(section => (section.Key, Command: ShellCommand.Read(section, _faults)))
+            .Where(pair => pair.Command is not null)
+            .ToFrozenDictionary(pair => pair.Key, pair => pair.Command!, StringComparer.OrdinalIgnoreCase);
     }
 
     private bool Truth(string key, bool otherwise)
