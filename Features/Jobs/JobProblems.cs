@@ -11,6 +11,22 @@ public static class JobProblems
     {
         Example = new("The job is over: it has succeeded."),
     };
+    public static readonly ProblemCode Unfinished = new(409, "job_unfinished", "The job is not over")
+    {
+        Example = new("The job is ready: run-now makes it due, and cancel ends it."),
+    };
+    public static readonly ProblemCode Running = new(409, "job_running", "The job is running")
+    {
+        Example = new("The job is running: cancel it, or wait for its end."),
+    };
+    public static readonly ProblemCode Waiting = new(409, "job_waiting", "The job waits for more than its time")
+    {
+        Example = new("The job waits: it is held. Free it first."),
+    };
+    public static readonly ProblemCode KeyTaken = new(409, "key_taken", "Another job has the key")
+    {
+        Example = new("Another job has its key now: it stays as it is until that one gives the key up."),
+    };
     public static readonly ProblemCode Internal = new(409, "job_internal", "The job is the service's own")
     {
         Example = new("Jobs of kind automations.run are the service's own: act on what it carries."),
@@ -19,6 +35,26 @@ public static class JobProblems
     public static Problem NoJob { get; } = Problems.NotFound.Because("There is no such job in this project.");
 
     internal static Problem IsFinished(string state) => Finished.Because($"The job is over: it is {state}.");
+
+    internal static Problem IsUnfinished(string state) =>
+        Unfinished.Because($"The job is {state}: run-now makes it due, and cancel ends it.");
+
+    internal static Problem IsRunning() => Running.Because("The job is running: cancel it, or wait for its end.");
+
+    internal static Problem IsWaiting(short reason) =>
+        Waiting.Because(
+            WaitReason.Of(reason) switch
+            {
+                WaitReason.Held => "The job waits: it is held. Free it first.",
+                WaitReason.Lane => "The job waits for a place in its lane.",
+                _ => "The job waits for other jobs to end.",
+            }
+        );
+
+    internal static Problem IsKeyTaken() => KeyTaken.Because(KeyTaken.Example!.Detail);
+
+    internal static Problem IsOutOfReach() =>
+        Problems.Forbidden.Because("What proves the caller is narrowed: no jobs that may name any connection.");
 
     internal static Problem IsInternal(string kind) =>
         Internal.Because($"Jobs of kind {kind} are the service's own: act on what it carries.");

@@ -75,6 +75,15 @@ internal static class TestJobs
         );
     }
 
+    /// <summary>Keeps a queue of the project from being claimed, or lets go of it again.</summary>
+    /// <param name="since">An SQL expression: <c>now()</c> or <c>NULL</c>.</param>
+    public static Task<int> HoldQueueAsync(TestProject project, string queue, string since) =>
+        ExecuteAsync(
+            project.Database,
+            $"UPDATE queues SET paused_at = {since} WHERE project_id = @ProjectId AND name = @Queue",
+            new { ProjectId = project.Id, Queue = queue }
+        );
+
     public static Task<IReadOnlyList<Guid>> EnqueueAsync(ServiceFixture service, params NewJob[] jobs) =>
         EnqueueAsync(service.Database, service.Services, jobs);
 
