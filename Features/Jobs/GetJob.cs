@@ -1,4 +1,6 @@
+using System.CommandLine;
 using Bellhop.Infrastructure.Auth;
+using Bellhop.Infrastructure.Cli;
 using Bellhop.Infrastructure.Http;
 using Bellhop.Infrastructure.Http.Resources;
 using Carter;
@@ -25,6 +27,28 @@ public static class GetJob
             var result = await mediator.Send(new Query(id), cancellationToken);
             return result.ToResource();
         }
+    }
+
+    public sealed class Verb : CliVerb
+    {
+        private readonly Argument<Guid> _job = new("job") { Description = "its id" };
+
+        public Verb()
+            : base("jobs show", "Show a job: where it is, and how often it was tried.") => Add(_job);
+
+        public override bool TakesProject => true;
+
+        public override Task<int> RunAsync(CliSession session, CancellationToken cancellationToken) =>
+            session.SendAsync(new Query(session.Get(_job)), Describe, cancellationToken);
+
+        private static string Describe(JobView job) =>
+            string.Join(
+                '\n',
+                job.Attempts.Select(attempt =>
+                        $"attempt {attempt.Attempt}\t{attempt.Outcome}\t{attempt.At:O}\t{attempt.Error}"
+                    )
+                    .Prepend($"{job.Id}\t{job.Queue}\t{job.Kind}\t{job.WaitReason ?? job.State}\tdue {job.RunAt:O}")
+            );
     }
 
     public sealed record Query(Guid Id) : IRequest<Result<JobView>>;

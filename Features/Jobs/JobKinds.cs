@@ -16,6 +16,10 @@ public sealed class JobKinds(IEnumerable<JobConsumer> consumers)
     public string[] Carriers =>
         [.. _kinds.Values.Where(kind => kind.Consumer.IsCarrier).Select(kind => kind.Consumer.Kind)];
 
+    /// <summary>The kinds that the service uses itself.</summary>
+    internal string[] Internal =>
+        [.. _kinds.Values.Where(kind => kind.Consumer.IsInternal).Select(kind => kind.Consumer.Kind)];
+
     public JobConsumer? Find(string kind) => _kinds.GetValueOrDefault(kind)?.Consumer;
 
     /// <summary>Whether users may enqueue it.</summary>
@@ -28,6 +32,10 @@ public sealed class JobKinds(IEnumerable<JobConsumer> consumers)
     /// <summary>Whether the caller, who may be narrowed to some configuration, may have such a job.</summary>
     public bool IsReached(string kind, Access access) =>
         (access.Tags is null && access.Owner is null) || Find(kind) is not { NamesConfiguration: true };
+
+    /// <summary>The kinds of which the caller may not have a job.</summary>
+    internal string[] ClosedTo(Access access) =>
+        [.. _kinds.Values.Select(kind => kind.Consumer.Kind).Where(kind => !IsReached(kind, access))];
 
     /// <summary>The consumer, where something else becomes true in the transaction that fails its job for good.</summary>
     internal JobConsumer? FindActingOnGivingUp(string kind) =>

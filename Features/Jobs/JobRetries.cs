@@ -1,12 +1,17 @@
 using Bellhop.Infrastructure.Database;
+using Bellhop.Infrastructure.Http;
 using Dapper;
 using Npgsql;
 
 namespace Bellhop.Features.Jobs;
 
 /// <summary>What became of a job that was to go back.</summary>
-/// <param name="IsBack">False: another job has its key now, and it stays over.</param>
-internal sealed record RetriedJob(Guid Id, bool IsBack);
+/// <param name="IsBack">False: it stays over, since another job has its key now or its queue is no more.</param>
+internal sealed record RetriedJob(Guid Id, bool IsBack, bool HasQueue)
+{
+    /// <summary>Of one that is not back.</summary>
+    public ProblemCode Why => HasQueue ? JobProblems.KeyTaken : JobProblems.UnknownQueue;
+}
 
 /// <summary>Puts jobs of a project that did not succeed back on their queues, many in one statement.</summary>
 /// <remarks>
@@ -30,10 +35,11 @@ internal static class JobRetries
 
     private static class Sql
     {
-        // keys are taken in one order, so that two such statements cannot deadlock; each key once, as ON CONFLICT wants it
+        // A queue is held until the commit, as by an enqueue: its deletion sees the job, or the job does not find it. Keys are taken
+        // in one order, so that two such statements cannot deadlock; each key once, as ON CONFLICT wants it.
         public const string Retry = """
             WITH dead AS MATERIALIZED (
-                SELECT h.id, h.finished_at, h.unique_key, h.unique_key ->> 'key' AS key
+                SELECT h.id, h.queue_id, h.finished_at, h.unique_key, h.unique_key ->> 'key' AS key
                 FROM unnest(@Ids::uuid[]) AS m(id)
                 JOIN job_history h
                     ON h.project_id = @ProjectId AND h.id = m.id AND h.finished_at >= id_time(m.id) - interval '1 minute'
@@ -41,8 +47,18 @@ internal static class JobRetries
                 ORDER BY h.id
                 FOR UPDATE OF h
             ),
+            open AS MATERIALIZED (
+                SELECT queue_id
+                FROM queues
+                WHERE project_id = @ProjectId AND queue_id IN (SELECT queue_id FROM dead) AND deleted_at IS NULL
+                ORDER BY queue_id
+                FOR KEY SHARE
+            ),
             first_of_key AS (
-                SELECT DISTINCT ON (key) key, id, unique_key FROM dead WHERE key IS NOT NULL ORDER BY key, id
+                SELECT DISTINCT ON (key) key, id, unique_key
+                FROM dead
+                WHERE key IS NOT NULL AND queue_id IN (SELECT queue_id FROM open)
+                ORDER BY key, id
             ),
             owned AS (
                 INSERT INTO job_keys AS k (project_id, key, job_id, until, expires_at)
@@ -63,7 +79,7 @@ internal static class JobRetries
                 DELETE FROM job_history h
                 USING dead d
                 WHERE h.project_id = @ProjectId AND h.id = d.id AND h.finished_at = d.finished_at
-                    AND (d.key IS NULL OR d.id IN (SELECT job_id FROM owned))
+                    AND d.queue_id IN (SELECT queue_id FROM open) AND (d.key IS NULL OR d.id IN (SELECT job_id FROM owned))
                 RETURNING h.project_id, h.id, h.queue_id, h.kind, h.priority, h.claim_no, h.max_attempts, h.claimed_at, h.traceparent,
                     h.lane, h.tags, h.unique_key, h.retry, h.continuation, h.has_children, h.args
             ),
@@ -79,7 +95,9 @@ internal static class JobRetries
                 FROM gone
                 RETURNING id
             )
-            SELECT d.id, b.id IS NOT NULL AS is_back FROM dead d LEFT JOIN back b ON b.id = d.id
+            SELECT d.id, b.id IS NOT NULL AS is_back, d.queue_id IN (SELECT queue_id FROM open) AS has_queue
+            FROM dead d
+            LEFT JOIN back b ON b.id = d.id
             """;
     }
 }

@@ -32,6 +32,8 @@ internal static class Registration
         services.AddScoped<JobViews>();
         services.AddScoped<EnqueuedJobs>();
         services.AddScoped<JobActions>();
+        services.AddScoped<JobSelection>();
+        services.AddScoped<JobPlaces>();
         return services.Scan(scan =>
             scan.FromAssemblyOf<Program>()
                 .AddClasses(classes => classes.AssignableTo<JobConsumer>(), publicOnly: false)

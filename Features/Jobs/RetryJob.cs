@@ -26,6 +26,7 @@ public static class RetryJob
                     JobProblems.Finished,
                     JobProblems.Unfinished,
                     JobProblems.KeyTaken,
+                    JobProblems.UnknownQueue,
                     JobProblems.Internal
                 );
 
@@ -79,7 +80,12 @@ public static class RetryJob
                         [request.Id],
                         cancellationToken
                     );
-                    return retried is [{ IsBack: true }] ? true : JobProblems.IsKeyTaken();
+                    return retried switch
+                    {
+                        [{ IsBack: true }] => true,
+                        [{ HasQueue: false }] => JobProblems.UnknownQueue.Because($"The queue {job.Queue} is no more."),
+                        _ => JobProblems.IsKeyTaken(),
+                    };
                 },
                 cancellationToken
             );

@@ -50,6 +50,7 @@ public sealed class SliceRules(ServiceFixture service)
     [
         typeof(EnqueuedJobs),
         typeof(JobActions),
+        typeof(JobSelection),
         typeof(SavedProjects),
         .. Service
             .GetTypes()
