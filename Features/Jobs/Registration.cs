@@ -9,6 +9,8 @@ internal static class Registration
     /// <param name="executes">Whether this process executes jobs, or only enqueues and shows them.</param>
     public static IServiceCollection AddJobs(this IServiceCollection services, bool executes)
     {
+        services.AddSingleton<QueueMinutes>();
+        services.AddHostedService(provider => provider.GetRequiredService<QueueMinutes>()); // before what counts: it stops after it
         if (executes)
         {
             services.AddSingleton(JobResources.Jobs);

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.Extensions.Primitives;
 using Microsoft.Net.Http.Headers;
 
@@ -74,6 +75,22 @@ public static class Conventions
                 return Problems.InvalidParameter.Because(
                     $"{name}: true or false.",
                     FieldError.InParameter(name, "invalid", "true or false.")
+                );
+            }
+
+            if (
+                rules.Numbers.TryGetValue(name, out var bounds)
+                && !(
+                    int.TryParse(values, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+                    && number >= bounds.Min
+                    && number <= bounds.Max
+                )
+            )
+            {
+                var message = $"A number from {bounds.Min} to {bounds.Max}.";
+                return Problems.InvalidParameter.Because(
+                    $"{name}: {message}",
+                    FieldError.InParameter(name, "invalid", message)
                 );
             }
         }

@@ -110,6 +110,10 @@ public static class DocumentedOperation
             {
                 parameter.Example ??= true;
             }
+            else if (parameter.Schema is OpenApiSchema { Default: { } usual })
+            {
+                parameter.Example ??= usual.DeepClone();
+            }
         }
     }
 

@@ -1,4 +1,6 @@
 using System.Collections.Frozen;
+using System.ComponentModel.DataAnnotations;
+using System.Reflection;
 using System.Runtime.CompilerServices;
 using Microsoft.AspNetCore.Http.Metadata;
 using Microsoft.Net.Http.Headers;
@@ -51,6 +53,15 @@ internal sealed class RouteRules
             .Where(parameter => parameter.ParameterInfo.ParameterType == typeof(bool))
             .Select(parameter => parameter.Name)
             .ToFrozenSet(StringComparer.Ordinal);
+        Numbers = endpoint
+            .Metadata.GetOrderedMetadata<IParameterBindingMetadata>()
+            .Select(parameter => (parameter.Name, Range: parameter.ParameterInfo.GetCustomAttribute<RangeAttribute>()))
+            .Where(parameter => parameter.Range is not null)
+            .ToFrozenDictionary(
+                parameter => parameter.Name,
+                parameter => ((int)parameter.Range!.Minimum, (int)parameter.Range.Maximum),
+                StringComparer.Ordinal
+            );
         Reads = (endpoint.Metadata.GetMetadata<IAcceptsMetadata>()?.ContentTypes ?? []).ToHashSet(
             StringComparer.OrdinalIgnoreCase
         );
@@ -76,6 +87,9 @@ internal sealed class RouteRules
 
     /// <summary>Those of them that are true or false.</summary>
     public FrozenSet<string> Flags { get; }
+
+    /// <summary>Those of them that are whole numbers, each with the least and the greatest it may be.</summary>
+    public FrozenDictionary<string, (int Min, int Max)> Numbers { get; }
 
     /// <summary>The media types of a body, in the order they were declared; empty where none is read.</summary>
     public IReadOnlySet<string> Reads { get; }

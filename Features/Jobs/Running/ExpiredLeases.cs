@@ -1,3 +1,4 @@
+using Bellhop.Features.Jobs.Queues;
 using Bellhop.Infrastructure.Database;
 using Dapper;
 
@@ -8,7 +9,7 @@ namespace Bellhop.Features.Jobs.Running;
 /// Being lost never fails a job; it waits five seconds longer each time, a minute at most, unless it carries other work. Whoever
 /// claims also calls this, so that no duty has to be alive for it.
 /// </remarks>
-internal sealed class ExpiredLeases(Databases databases, JobKinds kinds, TimeProvider clock)
+internal sealed class ExpiredLeases(Databases databases, JobKinds kinds, QueueMinutes minutes, TimeProvider clock)
 {
     private const int MaxJobs = 200;
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
@@ -37,9 +38,13 @@ internal sealed class ExpiredLeases(Databases databases, JobKinds kinds, TimePro
         int lost;
         do
         {
-            lost = await connection.QuerySingleAsync<int>(
-                Sql.Rescue.With(new { Carriers = carriers, Limit = MaxJobs }, cancellationToken)
-            );
+            var byQueue = (
+                await connection.QueryAsync<(Guid ProjectId, long QueueId, int Jobs)>(
+                    Sql.Rescue.With(new { Carriers = carriers, Limit = MaxJobs }, cancellationToken)
+                )
+            ).AsList();
+            byQueue.ForEach(queue => minutes.CountLost(queue.ProjectId, queue.QueueId, queue.Jobs));
+            lost = byQueue.Sum(queue => queue.Jobs);
             JobMetrics.Rescues.Inc();
             JobMetrics.LeasesExpired.Inc(lost);
             all += lost;
@@ -69,13 +74,13 @@ internal sealed class ExpiredLeases(Databases databases, JobKinds kinds, TimePro
                     END
                 FROM expired e
                 WHERE j.project_id = e.project_id AND j.id = e.id AND j.state = 2 AND j.lease_until < now() AND j.cancel_requested_at IS NULL
-                RETURNING j.project_id, j.id, j.claim_no, j.attempt, j.worker_id, j.claimed_at
+                RETURNING j.project_id, j.id, j.queue_id, j.claim_no, j.attempt, j.worker_id, j.claimed_at
             ),
             noted AS (
                 INSERT INTO job_attempts (project_id, job_id, claim_no, attempt, outcome, worker_id, started_at)
                 SELECT project_id, id, claim_no, attempt, 'lost', worker_id, claimed_at FROM lost
             )
-            SELECT count(*)::integer FROM lost
+            SELECT project_id, queue_id, count(*)::integer FROM lost GROUP BY project_id, queue_id
             """;
     }
 }

@@ -1,3 +1,4 @@
+using Bellhop.Features.Jobs.Queues;
 using Bellhop.Infrastructure.Database;
 using Npgsql;
 using NpgsqlTypes;
@@ -12,7 +13,7 @@ internal sealed record Claim(IReadOnlyList<HeldJob> Jobs, bool IsContended)
 }
 
 /// <summary>Takes due jobs off the service's queues: one statement for all queues of all projects.</summary>
-internal sealed class JobClaims(Databases databases, TimeProvider clock)
+internal sealed class JobClaims(Databases databases, QueueMinutes minutes, TimeProvider clock)
 {
     /// <summary>Stands with every claim this process makes; a restart has another one.</summary>
     private readonly Guid _workerId = Guid.CreateVersion7(clock.GetUtcNow());
@@ -63,6 +64,7 @@ internal sealed class JobClaims(Databases databases, TimeProvider clock)
             reader.IsDBNull(11) ? null : reader.GetString(11)
         );
         JobMetrics.CountClaimed(job, reader.GetDouble(13));
+        minutes.CountStarted(job, reader.GetDouble(13));
         return new HeldJob(job, TimeSpan.FromSeconds(reader.GetInt16(12)), asked, clock);
     }
 

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Bellhop.Features.Jobs.Queues;
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Database;
 using MediatR;
@@ -9,6 +10,7 @@ namespace Bellhop.Features.Jobs.Running;
 /// <summary>Executes one claimed job: a scope of its own, the service itself as caller, in the trace that enqueued it.</summary>
 internal sealed partial class JobExecution(
     JobKinds kinds,
+    QueueMinutes minutes,
     IServiceScopeFactory scopes,
     TimeProvider clock,
     ILogger<JobExecution> logger
@@ -35,6 +37,16 @@ internal sealed partial class JobExecution(
             return new JobOutcome.Released(UnknownKindDelay);
         }
 
+        if (consumer.IsInternal && !BuiltInQueues.Holds(job.Queue))
+        {
+            // put there by somebody while the queue was the workers'
+            return new JobOutcome.Failed(
+                JobProblems.UnknownKind.Code,
+                $"The kind {job.Kind} is for the service's own use.",
+                Retryable: false
+            );
+        }
+
         using var activity = Start(job);
         var started = clock.GetTimestamp();
         try
@@ -49,6 +61,7 @@ internal sealed partial class JobExecution(
         finally
         {
             JobMetrics.CountRun(job, clock.GetElapsedTime(started));
+            minutes.CountRun(job, clock.GetElapsedTime(started));
         }
     }
 
@@ -61,6 +74,7 @@ internal sealed partial class JobExecution(
         if (outcome is JobOutcome.Settled)
         {
             JobMetrics.CountFinished(job, "succeeded"); // the finisher, which counts the others, never sees it
+            minutes.CountEnded(job, "succeeded");
         }
 
         return outcome;

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Threading.Channels;
+using Bellhop.Features.Jobs.Queues;
 using Bellhop.Infrastructure.Background;
 using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Http;
@@ -18,6 +19,7 @@ internal sealed partial class JobFinisher(
     JobKinds kinds,
     QueueSignals signals,
     JobWatch watch,
+    QueueMinutes minutes,
     Databases databases,
     TimeProvider clock,
     ILogger<JobFinisher> logger
@@ -292,6 +294,7 @@ internal sealed partial class JobFinisher(
                 : isCanceled ? Fate.Canceled
                 : FateOf(ending);
             JobMetrics.CountFinished(ending.Job, Name(fate));
+            minutes.CountEnded(ending.Job, Name(fate));
             if (!isStored)
             {
                 EndDropped(logger, ending.Job.Id, ending.Job.Kind);
