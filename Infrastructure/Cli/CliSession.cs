@@ -62,12 +62,37 @@ public sealed class CliSession(ParseResult parsed, Composition composition)
 
     /// <inheritdoc cref="SendAsync{TResponse}(IRequest{Result{TResponse}}, Func{TResponse, string}, CancellationToken)"/>
     /// <param name="exitCodeOf">Where an answer may be a bad one.</param>
-    public async Task<int> SendAsync<TResponse>(
+    public Task<int> SendAsync<TResponse>(
         IRequest<Result<TResponse>> request,
         Func<TResponse, string> describe,
         Func<TResponse, int> exitCodeOf,
         CancellationToken cancellationToken
-    )
+    ) => ActAsync(services => SendAsync(services, request, describe, exitCodeOf, cancellationToken), cancellationToken);
+
+    /// <summary>Sends a request as often as whoever shows the answers asks for one; the first that is refused ends it.</summary>
+    /// <returns>The exit code.</returns>
+    public Task<int> WatchAsync<TResponse>(
+        IRequest<Result<TResponse>> request,
+        Func<TResponse, Func<Task<Result<TResponse>>>, Task> show,
+        CancellationToken cancellationToken
+    ) =>
+        ActAsync(
+            async services =>
+            {
+                var mediator = services.GetRequiredService<IMediator>();
+                var first = await mediator.Send(request, cancellationToken);
+                if (first.Problem is { } problem)
+                {
+                    return Refuse(problem);
+                }
+
+                await show(first.Unwrap(), () => mediator.Send(request, cancellationToken));
+                return ExitCodes.Done;
+            },
+            cancellationToken
+        );
+
+    private async Task<int> ActAsync(Func<IServiceProvider, Task<int>> act, CancellationToken cancellationToken)
     {
         var settings = ReadSettings();
         await using var storage = await OpenStorageAsync(settings, TimeSpan.Zero, cancellationToken);
@@ -90,7 +115,7 @@ public sealed class CliSession(ParseResult parsed, Composition composition)
             Method = ProofMethod.Cli,
         };
         scope.ServiceProvider.GetRequiredService<Caller>().Become(identity);
-        return await SendAsync(scope.ServiceProvider, request, describe, exitCodeOf, cancellationToken);
+        return await act(scope.ServiceProvider);
     }
 
     /// <summary>Sends a request whose handler needs neither database nor settings that are right.</summary>
@@ -156,7 +181,8 @@ public sealed class CliSession(ParseResult parsed, Composition composition)
         return exitCodeOf(response);
     }
 
-    private int Refuse(Problem problem)
+    /// <summary>Says what is wrong; answers the exit code for it.</summary>
+    public int Refuse(Problem problem)
     {
         Tell($"{problem.Kind.Code}: {problem.Detail}");
         foreach (var error in problem.Errors)

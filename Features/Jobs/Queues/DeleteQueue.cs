@@ -1,4 +1,6 @@
+using System.CommandLine;
 using Bellhop.Infrastructure.Auth;
+using Bellhop.Infrastructure.Cli;
 using Bellhop.Infrastructure.Http;
 using Bellhop.Infrastructure.Http.Resources;
 using Carter;
@@ -32,6 +34,23 @@ public static class DeleteQueue
             var result = await mediator.Send(command, cancellationToken);
             return result.ToHttp(_ => TypedResults.NoContent());
         }
+    }
+
+    public sealed class Verb : CliVerb
+    {
+        private readonly Option<string> _queue = new("--name") { Description = "its name or id", Required = true };
+
+        public Verb()
+            : base("queues delete", "Delete a queue that has no unfinished jobs.") => Add(_queue);
+
+        public override bool TakesProject => true;
+
+        public override Task<int> RunAsync(CliSession session, CancellationToken cancellationToken) =>
+            session.SendAsync(
+                new Command(NameOrId.Parse(session.Get(_queue)!), Precondition.Any),
+                queue => $"{queue.Name} deleted",
+                cancellationToken
+            );
     }
 
     public sealed record Command(NameOrId Queue, Precondition Precondition) : IRequest<Result<QueueView>>;

@@ -1,4 +1,6 @@
+using System.CommandLine;
 using Bellhop.Infrastructure.Auth;
+using Bellhop.Infrastructure.Cli;
 using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Http;
 using Bellhop.Infrastructure.Http.Resources;
@@ -27,6 +29,23 @@ public static class GetQueue
             var result = await mediator.Send(new Query(NameOrId.Parse(id)), cancellationToken);
             return result.ToResource();
         }
+    }
+
+    public sealed class Verb : CliVerb
+    {
+        private readonly Option<string> _queue = new("--name") { Description = "its name or id", Required = true };
+
+        public Verb()
+            : base("queues show", "Show a queue and what it promises.") => Add(_queue);
+
+        public override bool TakesProject => true;
+
+        public override Task<int> RunAsync(CliSession session, CancellationToken cancellationToken) =>
+            session.SendAsync(
+                new Query(NameOrId.Parse(session.Get(_queue)!)),
+                queue => queue.ToLines(),
+                cancellationToken
+            );
     }
 
     public sealed record Query(NameOrId Queue) : IRequest<Result<QueueView>>;

@@ -1,4 +1,5 @@
 using Bellhop.Infrastructure.Auth;
+using Bellhop.Infrastructure.Cli;
 using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Http;
 using Carter;
@@ -29,6 +30,28 @@ public static class ListQueues
                 ? new ProblemResponse(problem)
                 : (await mediator.Send(new Query(paging.Unwrap()), cancellationToken)).ToHttp(http);
         }
+    }
+
+    public sealed class Verb : CliVerb
+    {
+        public Verb()
+            : base("queues list", "List the queues, the newest first; 200 at most.") { }
+
+        public override bool TakesProject => true;
+
+        public override Task<int> RunAsync(CliSession session, CancellationToken cancellationToken) =>
+            session.SendAsync(
+                new Query(PageRequest.First(PageRequest.MaxLimit)),
+                // columns apart by tabs, for cut and awk
+                queues =>
+                    string.Join(
+                        '\n',
+                        queues.Items.Select(queue =>
+                            $"{queue.Name}\t{queue.ServedBy}\t{(queue.PausedAt is null ? "active" : "paused")}"
+                        )
+                    ),
+                cancellationToken
+            );
     }
 
     public sealed record Query(PageRequest Page) : IRequest<Result<Page<QueueView>>>;

@@ -1,4 +1,5 @@
 using Bellhop.Infrastructure.Auth;
+using Bellhop.Infrastructure.Cli;
 using Bellhop.Infrastructure.Http;
 using Bellhop.Infrastructure.Http.Resources;
 using Carter;
@@ -7,7 +8,9 @@ using MediatR;
 namespace Bellhop.Features.Jobs.Queues;
 
 /// <summary>Changes the members of a queue that the merge patch names; the rest stays.</summary>
-/// <remarks>Holds for what is claimed and what fails after the answer. Who serves it can change only while it has no unfinished jobs.</remarks>
+/// <remarks>
+/// Holds for what is claimed and what fails after the answer. Who serves it can change only while it has no unfinished jobs.
+/// </remarks>
 public static class PatchQueue
 {
     public sealed class Endpoint : ICarterModule
@@ -33,6 +36,27 @@ public static class PatchQueue
             var result = await mediator.Send(command, cancellationToken);
             return result.ToResource();
         }
+    }
+
+    public sealed class Verb : CliVerb
+    {
+        private readonly QueueOptions _options = new();
+
+        public Verb()
+            : base("queues set", "Change what a queue promises; what is not named stays.") => Add(_options.All);
+
+        public override bool TakesProject => true;
+
+        public override Task<int> RunAsync(CliSession session, CancellationToken cancellationToken) =>
+            session.SendAsync(
+                new Command(
+                    NameOrId.Parse(_options.Name(session)),
+                    MergePatch<QueueDocument>.Of(_options.Read(session)),
+                    Precondition.Any
+                ),
+                queue => queue.ToLines(),
+                cancellationToken
+            );
     }
 
     public sealed record Command(NameOrId Queue, MergePatch<QueueDocument> Patch, Precondition Precondition)

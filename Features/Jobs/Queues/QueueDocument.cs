@@ -22,7 +22,9 @@ public sealed record QueueRate(int? Count, int? Seconds, int? Burst = null);
 /// <param name="LaneOrdered">Jobs of one lane run one after the other, in the order they were enqueued in; null: false.</param>
 /// <param name="Weight">Its share among the queues of the project, 1 to 1,000; null: 10.</param>
 /// <param name="MaxDepth">With so many unfinished jobs no more are taken in; null: any number.</param>
-/// <param name="LeaseSeconds">After so many seconds without a sign of whoever executes it a job is given to another, 10 to 900; null: 30.</param>
+/// <param name="LeaseSeconds">
+/// After so many seconds without a sign of whoever executes it a job is given to another, 10 to 900; null: 30.
+/// </param>
 /// <param name="MaxRunSeconds">An execution may take so long, up to a week; null: as long as it gives signs.</param>
 /// <param name="Retry">How failed jobs are retried that do not say so themselves; null: 20 attempts, after 1 s to 1 h.</param>
 public sealed record QueueDocument(

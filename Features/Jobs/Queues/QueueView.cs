@@ -59,6 +59,16 @@ public sealed record QueueView(
             Story.SetUpAt
         );
 
+    /// <summary>A member a line, for people: its name and its value, apart by a tab.</summary>
+    internal string ToLines() =>
+        string.Join(
+            '\n',
+            JsonSerializer
+                .SerializeToElement(this, JsonRules.Options)
+                .EnumerateObject()
+                .Select(member => $"{member.Name}\t{member.Value}")
+        );
+
     public QueueDocument ToDocument() =>
         new(
             Name,

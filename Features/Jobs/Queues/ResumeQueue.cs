@@ -1,4 +1,6 @@
+using System.CommandLine;
 using Bellhop.Infrastructure.Auth;
+using Bellhop.Infrastructure.Cli;
 using Bellhop.Infrastructure.Http;
 using Bellhop.Infrastructure.Http.Resources;
 using Carter;
@@ -25,6 +27,23 @@ public static class ResumeQueue
             var result = await mediator.Send(new Command(NameOrId.Parse(id)), cancellationToken);
             return result.ToResource();
         }
+    }
+
+    public sealed class Verb : CliVerb
+    {
+        private readonly Option<string> _queue = new("--name") { Description = "its name or id", Required = true };
+
+        public Verb()
+            : base("queues resume", "Let the jobs of a queue be started again.") => Add(_queue);
+
+        public override bool TakesProject => true;
+
+        public override Task<int> RunAsync(CliSession session, CancellationToken cancellationToken) =>
+            session.SendAsync(
+                new Command(NameOrId.Parse(session.Get(_queue)!)),
+                queue => $"{queue.Name} active",
+                cancellationToken
+            );
     }
 
     public sealed record Command(NameOrId Queue) : IRequest<Result<QueueView>>;

@@ -7,7 +7,7 @@ using Dapper;
 
 namespace Bellhop.Features.Jobs.Queues;
 
-/// <summary>Saves queues. What claims their jobs looks at them each time: a change holds for whatever is claimed after the answer.</summary>
+/// <summary>Saves queues. Whoever claims looks at them each time: a change holds for what is claimed after the answer.</summary>
 internal sealed class SavedQueues(
     UnitOfWork works,
     QueueRules rules,
@@ -237,8 +237,8 @@ internal sealed class SavedQueues(
                 max_depth, lease_seconds, max_run_seconds, retry, max_attempts, revision, created_at, updated_at
             )
             VALUES (
-                @ProjectId, @Id, @Name, @ServedBy, @MaxRunning, @RateCount, @RateSeconds, @RateBurst, @LaneLimit, @LaneOrdered, @Weight,
-                @MaxDepth, @LeaseSeconds, @MaxRunSeconds, @Retry::json, @MaxAttempts, @Revision, @Now, @Now
+                @ProjectId, @Id, @Name, @ServedBy, @MaxRunning, @RateCount, @RateSeconds, @RateBurst, @LaneLimit, @LaneOrdered,
+                @Weight, @MaxDepth, @LeaseSeconds, @MaxRunSeconds, @Retry::json, @MaxAttempts, @Revision, @Now, @Now
             )
             ON CONFLICT (project_id, name) WHERE deleted_at IS NULL DO NOTHING
             RETURNING id, name, served_by, paused_at, max_running, rate_count, rate_seconds, rate_burst, lane_limit, lane_ordered,

@@ -1,4 +1,5 @@
 using Bellhop.Infrastructure.Auth;
+using Bellhop.Infrastructure.Cli;
 using Bellhop.Infrastructure.Http;
 using Bellhop.Infrastructure.Http.Resources;
 using Carter;
@@ -36,6 +37,28 @@ public static class UpdateQueue
             var command = new Command(NameOrId.Parse(id), body.Value, precondition);
             var result = await mediator.Send(command, cancellationToken);
             return result.ToSaved("/v1/queues");
+        }
+    }
+
+    public sealed class Verb : CliVerb
+    {
+        private readonly QueueOptions _options = new();
+
+        public Verb()
+            : base("queues create", "Make a queue, for workers where nothing else is said.") => Add(_options.All);
+
+        public override bool TakesProject => true;
+
+        public override Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
+        {
+            var typed = MergePatch<QueueDocument>.Of(_options.Read(session)).ApplyTo(new QueueDocument(null));
+            return typed.Problem is { } problem
+                ? Task.FromResult(session.Refuse(problem))
+                : session.SendAsync(
+                    new Command(NameOrId.Parse(_options.Name(session)), typed.Unwrap(), Precondition.None),
+                    saved => saved.View.ToLines(),
+                    cancellationToken
+                );
         }
     }
 

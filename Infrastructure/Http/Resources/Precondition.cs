@@ -21,6 +21,9 @@ public sealed class Precondition : IEndpointParameterMetadataProvider
     /// <summary>Whatever is there: for callers that are no clients, such as the command line.</summary>
     public static Precondition Any { get; } = new(["*"], false);
 
+    /// <summary>That nothing is there.</summary>
+    public static Precondition None { get; } = new(null, true);
+
     public static ValueTask<Precondition> BindAsync(HttpContext context, ParameterInfo parameter)
     {
         var headers = context.Request.Headers;
