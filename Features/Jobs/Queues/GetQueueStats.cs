@@ -82,8 +82,8 @@ public static class GetQueueStats
 
     private static class Sql
     {
-        // Each count reads one index from its beginning, and no more rows of it than are told. Due is asked by priority, since the
-        // index is in that order. The minutes of a day are some thousands of rows at most.
+        // Each count reads one index from its beginning, and no more rows of it than are told: in the index's order, or the planner
+        // takes the limit for a reason to read the table. The minutes of a day are some thousands of rows at most.
         public const string Now = """
             SELECT q.queue_id, q.name, q.paused_at, ready.jobs AS ready, scheduled.jobs AS scheduled, lane.jobs AS waiting_lane,
                 other.jobs AS waiting_jobs, held.jobs AS waiting_held, running.jobs AS running,
@@ -98,6 +98,7 @@ public static class GetQueueStats
                         SELECT
                         FROM jobs j
                         WHERE j.state = 1 AND j.queue_id = q.queue_id AND j.priority = p.priority AND j.run_at <= now()
+                        ORDER BY j.run_at
                         LIMIT 10001
                     ) AS due
                     LIMIT 10001
@@ -112,6 +113,7 @@ public static class GetQueueStats
                         SELECT
                         FROM jobs j
                         WHERE j.state = 1 AND j.queue_id = q.queue_id AND j.priority = p.priority AND j.run_at > now()
+                        ORDER BY j.run_at
                         LIMIT 10001
                     ) AS later
                     LIMIT 10001
@@ -119,7 +121,13 @@ public static class GetQueueStats
             ) AS scheduled
             CROSS JOIN LATERAL (
                 SELECT count(*) AS jobs
-                FROM (SELECT FROM jobs j WHERE j.queue_id = q.queue_id AND j.state = 0 AND j.wait_reason = 1 LIMIT 10001) AS counted
+                FROM (
+                    SELECT
+                    FROM jobs j
+                    WHERE j.queue_id = q.queue_id AND j.state = 0 AND j.wait_reason = 1
+                    ORDER BY j.lane
+                    LIMIT 10001
+                ) AS counted
             ) AS lane
             CROSS JOIN LATERAL (
                 SELECT count(*) AS jobs

@@ -121,7 +121,8 @@ public static class WatchQueues
 
     private static class Sql
     {
-        // the rates are of the last whole minute and what there is of this one
+        // in the index's order, or the planner takes the limit for a reason to read the table; the rates are of the last whole minute
+        // and what there is of this one
         public const string List = """
             SELECT q.name, q.served_by, q.paused_at IS NOT NULL AS is_paused, q.max_running, ready.jobs AS ready,
                 running.jobs AS running, extract(epoch FROM now() - oldest.run_at)::float8 AS oldest_ready_age_seconds,
@@ -136,6 +137,7 @@ public static class WatchQueues
                         SELECT
                         FROM jobs j
                         WHERE j.state = 1 AND j.queue_id = q.queue_id AND j.priority = p.priority AND j.run_at <= now()
+                        ORDER BY j.run_at
                         LIMIT 10001
                     ) AS due
                     LIMIT 10001
