@@ -215,18 +215,34 @@ internal sealed class SavedQueues(
             FOR UPDATE
             """;
 
-        // one probe of an index for each way of being unfinished
+        // One probe of an index for each way of being unfinished, in the index's order: EXISTS would leave the planner to read the
+        // whole table for a queue that has none.
         public const string HasUnfinished = """
-            SELECT EXISTS (SELECT FROM jobs j WHERE j.project_id = q.project_id AND j.queue_id = q.queue_id AND j.state = 1)
-                OR EXISTS (SELECT FROM jobs j WHERE j.project_id = q.project_id AND j.queue_id = q.queue_id AND j.state = 2)
-                OR EXISTS (
-                    SELECT FROM jobs j
+            SELECT COALESCE(
+                (
+                    SELECT true
+                    FROM jobs j
+                    WHERE j.project_id = q.project_id AND j.queue_id = q.queue_id AND j.state = 1
+                    ORDER BY j.priority, j.run_at
+                    LIMIT 1
+                ),
+                (SELECT true FROM jobs j WHERE j.project_id = q.project_id AND j.queue_id = q.queue_id AND j.state = 2 LIMIT 1),
+                (
+                    SELECT true
+                    FROM jobs j
                     WHERE j.project_id = q.project_id AND j.queue_id = q.queue_id AND j.state = 0 AND j.wait_reason = 1
-                )
-                OR EXISTS (
-                    SELECT FROM jobs j
+                    ORDER BY j.lane
+                    LIMIT 1
+                ),
+                (
+                    SELECT true
+                    FROM jobs j
                     WHERE j.project_id = q.project_id AND j.queue_id = q.queue_id AND j.state = 0 AND j.wait_reason > 1
-                )
+                    ORDER BY j.wait_reason
+                    LIMIT 1
+                ),
+                false
+            )
             FROM queues q
             WHERE q.project_id = @ProjectId AND q.id = @Id
             """;
