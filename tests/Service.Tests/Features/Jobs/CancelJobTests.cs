@@ -60,7 +60,12 @@ public sealed class CancelJobTests(ServiceFixture service)
 
         Assert.Equal(("running", $"/v1/jobs/{job.Id}"), (told.Body.State(), told.Location));
         Assert.False(told.Body.IsNull("cancel_requested_at"));
-        var over = await TestJobs.BecomeAsync(project, job.Id, "canceled");
+        // by the signal: the next beat would come after ten seconds
+        var over = await Eventually.FitAsync(
+            () => TestJobs.GetAsync(project, job.Id),
+            job => job.State() == "canceled",
+            TimeSpan.FromSeconds(6)
+        );
         Assert.Equal(1, over.GetProperty("attempt").GetInt32());
         Assert.True(over.IsNull("error"));
         Assert.Empty(over.GetProperty("attempts").EnumerateArray());
