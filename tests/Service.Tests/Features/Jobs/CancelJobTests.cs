@@ -278,6 +278,39 @@ public sealed class CancelJobTests(ServiceFixture service)
         Assert.Equal(1, await project.CountRecordsAsync("jobs.cancel"));
     }
 
+    [Fact]
+    public async Task The_command_line_does_what_the_API_does()
+    {
+        var project = await service.NewProjectAsync();
+        var job = TestJobs.Later(project.Id);
+        await TestJobs.EnqueueAsync(service, job);
+
+        Assert.Equal($"{job.Id} waiting", (await RunAsync("hold")).Output);
+        Assert.Contains("held", (await RunAsync("show")).Output, StringComparison.Ordinal);
+        Assert.Equal($"{job.Id} ready", (await RunAsync("free")).Output);
+        Assert.Equal($"{job.Id} canceled", (await RunAsync("cancel", "--grace-seconds", "5")).Output);
+        Assert.Equal(4, (await RunAsync("hold")).ExitCode); // refused: it is over
+        Assert.Equal($"{job.Id} ready", (await RunAsync("retry")).Output);
+        await TestJobs.BecomeAsync(project, job.Id, "succeeded");
+        Assert.Equal("1 deleted", (await RunAsync("delete")).Output);
+        Assert.Equal(3, (await RunAsync("run-now")).ExitCode); // there is no such job
+        Assert.StartsWith(
+            "cli:",
+            await TestJobs.QueryAsync<string>(
+                service.Database,
+                "SELECT actor FROM audit_entries WHERE project_id = @Id AND action = 'jobs.cancel'",
+                new { project.Id }
+            ),
+            StringComparison.Ordinal
+        );
+
+        Task<CliProcess> RunAsync(string verb, params string[] options) =>
+            CliProcess.RunAsync(
+                CliProcess.On(service),
+                ["jobs", verb, $"{job.Id}", "--project", project.Name, .. options]
+            );
+    }
+
     /// <summary>Whoever is first, there is one end, and one continuation.</summary>
     [Fact]
     public async Task Jobs_that_end_while_they_are_canceled_end_once()
