@@ -71,7 +71,7 @@ public sealed class ExplainJobTests(ServiceFixture service)
     )]
     [InlineData(Due + Workers, "no_worker", "queue")]
     [InlineData(
-        "UPDATE jobs SET kind = 'from-the-future', run_at = now() WHERE project_id = @ProjectId AND id = @Id",
+        "UPDATE jobs SET kind = 'from-the-future' WHERE project_id = @ProjectId AND id = @Id",
         "no_handler",
         "queue"
     )]
