@@ -39,6 +39,8 @@ ALTER TABLE jobs
     ADD COLUMN start_before timestamptz, -- not started by then: expired
     ADD COLUMN claim_key uuid, -- which call of a remote worker claimed it
     ADD COLUMN lane text, -- jobs of one lane run a few at once, or one after the other
+    ADD COLUMN needs smallint CHECK (needs BETWEEN 0 AND 2), -- of the jobs it waits for: success, any end, anything but success
+    ADD COLUMN is_patient boolean, -- when one of them ends otherwise it goes on waiting: that one may be retried
     ADD COLUMN tags text[],
     ADD COLUMN unique_key json, -- {key, until, seconds}: its row in job_keys, and what a retry takes it by again
     ADD COLUMN progress real,
@@ -48,8 +50,11 @@ ALTER TABLE jobs
     ADD CONSTRAINT jobs_cancel_has_end CHECK ((cancel_requested_at IS NULL) = (cancel_by IS NULL)),
     ADD CONSTRAINT jobs_start_before_finite CHECK (isfinite(start_before));
 CREATE INDEX jobs_lane_waiting ON jobs (queue_id, lane, priority, run_at, seq) WHERE state = 0 AND wait_reason = 1;
+CREATE INDEX jobs_parent_waiting ON jobs (project_id, id) WHERE state = 0 AND wait_reason = 2;
+CREATE INDEX jobs_lane_in_order ON jobs (queue_id, lane, seq) WHERE state = 0 AND wait_reason = 1;
 CREATE INDEX jobs_lane_held ON jobs (queue_id, lane) WHERE lane IS NOT NULL AND state > 0;
 CREATE INDEX jobs_otherwise_waiting ON jobs (queue_id, wait_reason) WHERE state = 0 AND wait_reason > 1;
+CREATE INDEX jobs_by_worker ON jobs (worker_id, claim_key) WHERE claim_key IS NOT NULL AND state = 2; -- of remote workers
 CREATE INDEX jobs_start_before ON jobs (start_before) WHERE start_before IS NOT NULL AND state < 2;
 CREATE INDEX jobs_cancel_requested ON jobs (cancel_requested_at) WHERE cancel_requested_at IS NOT NULL;
 
@@ -70,8 +75,7 @@ CREATE TABLE job_edges (
     project_id uuid NOT NULL,
     parent_id uuid NOT NULL,
     child_id uuid NOT NULL,
-    needs smallint NOT NULL CHECK (needs BETWEEN 0 AND 2), -- success, any end, anything but success
-    broken boolean NOT NULL DEFAULT false, -- the parent has ended, and otherwise
+    is_broken boolean NOT NULL DEFAULT false, -- the parent has ended, and otherwise
     PRIMARY KEY (project_id, parent_id, child_id)
 );
 CREATE INDEX job_edges_by_child ON job_edges (project_id, child_id);
@@ -79,6 +83,7 @@ CREATE INDEX job_edges_by_child ON job_edges (project_id, child_id);
 ALTER TABLE job_history
     ADD COLUMN reason text, -- what ended it other than its handler
     ADD COLUMN worker_id uuid,
+    ADD COLUMN claim_key uuid,
     ADD COLUMN lane text,
     ADD COLUMN tags text[],
     ADD COLUMN unique_key json,
@@ -104,7 +109,8 @@ SELECT partition_by_day('job_logs', 'time');
 -- Who claims over REST. Written when something changes, else twice a minute.
 CREATE TABLE workers (
     project_id uuid NOT NULL,
-    id uuid NOT NULL,
+    id uuid NOT NULL, -- made by the worker
+    key uuid NOT NULL DEFAULT new_id(), -- made here, and so in the order they came
     name text NOT NULL,
     version text,
     host text,
@@ -114,6 +120,7 @@ CREATE TABLE workers (
     last_seen_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (project_id, id)
 );
+CREATE UNIQUE INDEX workers_by_key ON workers (project_id, key);
 CREATE INDEX workers_last_seen ON workers (last_seen_at);
 
 -- What a process did for a queue in a minute; each process writes rows of its own, so nobody waits for anybody.

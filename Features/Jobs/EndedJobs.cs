@@ -6,26 +6,32 @@ internal static class EndedJobs
     /// <summary>What the CTE <c>gone</c> returns of the table <c>jobs j</c>; a statement adds outcome, reason, result and error.</summary>
     public const string Columns = """
         j.project_id, j.id, j.queue_id, j.kind, j.priority, j.claim_no, j.attempt, j.max_attempts, j.lost, j.run_at, j.claimed_at,
-                    j.worker_id, j.traceparent, j.lane, j.tags, j.unique_key, j.retry, j.continuation, j.has_children, j.args
+                    j.worker_id, j.claim_key, j.traceparent, j.lane, j.tags, j.unique_key, j.retry, j.continuation, j.has_children, j.args
         """;
 
     /// <summary>The CTEs that keep what is gone in the history, free its key, and enqueue what continues it.</summary>
+    /// <remarks>Keys are locked in the order in which they are taken, so that an end and an enqueue cannot deadlock.</remarks>
     public const string Kept = """
         kept AS (
                 INSERT INTO job_history (
                     project_id, id, queue_id, kind, outcome, reason, priority, claim_no, attempt, max_attempts, lost, run_at, claimed_at,
-                    worker_id, traceparent, lane, tags, unique_key, retry, continuation, has_children, args, result, error
+                    worker_id, claim_key, traceparent, lane, tags, unique_key, retry, continuation, has_children, args, result, error
                 )
                 SELECT
                     project_id, id, queue_id, kind, outcome, reason, priority, claim_no, attempt, max_attempts, lost, run_at, claimed_at,
-                    worker_id, traceparent, lane, tags, unique_key, retry, continuation, has_children, args, result, error
+                    worker_id, claim_key, traceparent, lane, tags, unique_key, retry, continuation, has_children, args, result, error
                 FROM gone
             ),
+            let_go AS MATERIALIZED (
+                SELECT k.project_id, k.key
+                FROM gone g
+                JOIN job_keys k ON k.project_id = g.project_id AND k.key = g.unique_key ->> 'key' AND k.job_id = g.id
+                WHERE g.unique_key IS NOT NULL AND k.until < 2
+                ORDER BY k.project_id, k.key
+                FOR UPDATE OF k
+            ),
             freed AS (
-                DELETE FROM job_keys k
-                USING gone g
-                WHERE g.unique_key IS NOT NULL AND k.project_id = g.project_id AND k.key = g.unique_key ->> 'key'
-                    AND k.job_id = g.id AND k.until < 2
+                DELETE FROM job_keys k USING let_go l WHERE k.project_id = l.project_id AND k.key = l.key
             ),
             following AS (
                 INSERT INTO jobs (project_id, id, queue_id, run_at, state, max_attempts, kind, traceparent, args)

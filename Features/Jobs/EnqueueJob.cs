@@ -21,8 +21,17 @@ public static class EnqueueJob
                 .WithName(nameof(EnqueueJob))
                 .WithTags("Jobs")
                 .Produces<Response>(StatusCodes.Status201Created)
+                .Produces<Response>()
                 .Produces<JobView>()
-                .ProducesProblems(JobProblems.UnknownQueue, JobProblems.UnknownKind);
+                .ProducesProblems(
+                    JobProblems.UnknownQueue,
+                    JobProblems.UnknownKind,
+                    JobProblems.KeyTaken,
+                    JobProblems.QueueFull,
+                    JobProblems.UnknownJob,
+                    JobProblems.ParentFailed,
+                    JobProblems.NotHeld
+                );
 
         /// <summary>Enqueue a job</summary>
         public static async Task<IResult> Post(
@@ -32,15 +41,19 @@ public static class EnqueueJob
         )
         {
             var result = await mediator.Send(new Command(body.Value), cancellationToken);
-            return result.ToHttp(job => TypedResults.Created($"/v1/jobs/{job.Id}", job));
+            return result.ToHttp(job =>
+                job.Duplicate ? (IResult)TypedResults.Ok(job) : TypedResults.Created($"/v1/jobs/{job.Id}", job)
+            );
         }
     }
 
     public sealed record Command(JobDocument Job) : IRequest<Result<Response>>;
 
-    public sealed record Response(Guid Id, [property: WordOf(typeof(JobState))] string State) : IExampled<Response>
+    /// <param name="Duplicate">Its key is held by another job, whose <paramref name="Id"/> this is.</param>
+    public sealed record Response(Guid Id, [property: WordOf(typeof(JobState))] string State, bool Duplicate)
+        : IExampled<Response>
     {
-        public static Response Example => new(Story.Job, JobState.Ready);
+        public static Response Example => new(Story.Job, JobState.Ready, Duplicate: false);
     }
 
     internal sealed class Handler(EnqueuedJobs jobs) : IRequestHandler<Command, Result<Response>>
@@ -48,7 +61,9 @@ public static class EnqueueJob
         public async Task<Result<Response>> Handle(Command request, CancellationToken cancellationToken)
         {
             var results = await jobs.EnqueueAsync([request.Job], isAtomic: true, cancellationToken);
-            return results[0].Problem is { } problem ? problem : new Response(results[0].Unwrap(), JobState.Ready);
+            return results[0].Problem is { } problem
+                ? problem
+                : new Response(results[0].Unwrap().Id, results[0].Unwrap().State, !results[0].Unwrap().IsNew);
         }
     }
 }

@@ -36,15 +36,19 @@ public static class EnqueueJobs
         )
         {
             var result = await mediator.Send(new Command(body.Value, atomic), cancellationToken);
-            return result.ToHttp(results => TypedResults.Ok(Bulk.Answer(http, results)));
+            return result.ToHttp(results =>
+                TypedResults.Ok(Bulk.Answer(http, results, job => job.Id, job => job.IsNew))
+            );
         }
     }
 
-    public sealed record Command(JobDocuments Documents, bool IsAtomic) : IRequest<Result<IReadOnlyList<Result<Guid>>>>;
+    public sealed record Command(JobDocuments Documents, bool IsAtomic)
+        : IRequest<Result<IReadOnlyList<Result<EnqueuedJob>>>>;
 
-    internal sealed class Handler(EnqueuedJobs jobs) : IRequestHandler<Command, Result<IReadOnlyList<Result<Guid>>>>
+    internal sealed class Handler(EnqueuedJobs jobs)
+        : IRequestHandler<Command, Result<IReadOnlyList<Result<EnqueuedJob>>>>
     {
-        public async Task<Result<IReadOnlyList<Result<Guid>>>> Handle(
+        public async Task<Result<IReadOnlyList<Result<EnqueuedJob>>>> Handle(
             Command request,
             CancellationToken cancellationToken
         )

@@ -1,74 +1,240 @@
+using Bellhop.Features.Jobs.Running;
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Http;
 using Bellhop.Infrastructure.Mediation;
 using Dapper;
+using Npgsql;
 
 namespace Bellhop.Features.Jobs;
 
-/// <summary>Enqueues what callers ask for, each job with its own answer, all of them in one statement.</summary>
+/// <summary>A job that was asked for, and is there.</summary>
+/// <param name="IsNew">False: its key is held by this one.</param>
+internal sealed record EnqueuedJob(Guid Id, string State, bool IsNew);
+
+/// <summary>Enqueues what callers ask for, each job with its own answer: one statement for all of them, where none has a key or a parent.</summary>
 internal sealed class EnqueuedJobs(
     UnitOfWork works,
     JobRules rules,
     JobKinds kinds,
     QueueSignals signals,
+    Admission admission,
+    QueueDepths depths,
     Caller caller,
     TimeProvider clock
 )
 {
-    /// <returns>Of each document the job's id, or what is wrong with it; in their order.</returns>
+    /// <returns>Of each document its job, or what is wrong with it; in their order.</returns>
     /// <param name="isAtomic">Whether one that is wrong keeps all of them out.</param>
-    public async Task<IReadOnlyList<Result<Guid>>> EnqueueAsync(
+    public async Task<IReadOnlyList<Result<EnqueuedJob>>> EnqueueAsync(
         IReadOnlyList<Result<JobDocument>> documents,
         bool isAtomic,
         CancellationToken cancellationToken
     )
     {
-        // one statement stores all there are; only what it then left out could make some of it too much
-        await using var work =
-            isAtomic && documents.Count > 1
-                ? await works.BeginAsync(cancellationToken)
-                : await works.OpenAsync(cancellationToken);
-        var results = documents.Select(Check).ToArray();
-        await CheckTargetsAsync(work, documents, results, cancellationToken);
-        var sound = Enumerable.Range(0, results.Length).Where(index => results[index].Problem is null).ToArray();
-        if (sound.Length == 0 || (isAtomic && sound.Length < results.Length))
+        var asked = documents.Select(Ask).ToArray();
+        // one statement stores all there are; only what it then left out, keys and parents could make some of it too much
+        var isOne = !(isAtomic && documents.Count > 1) && !asked.Any(one => one.HasKey || one.HasEdges);
+        await using var work = isOne
+            ? await works.OpenAsync(cancellationToken)
+            : await works.BeginAsync(cancellationToken);
+        await CheckTargetsAsync(work, asked, cancellationToken);
+        CheckDepth(asked);
+        await WaitForParentsAsync(work, asked, cancellationToken);
+        var sound = asked.Where(one => one.Problem is null).ToArray();
+        if (sound.Length == 0 || (isAtomic && sound.Length < asked.Length))
         {
-            return results;
+            return ToResults(asked);
         }
 
-        var jobs = Array.ConvertAll(
-            sound,
-            index => documents[index].Unwrap().ToJob(caller.ProjectId, results[index].Unwrap())
-        );
-        var stored = (await JobQueue.EnqueueAsync(work.Connection, jobs, cancellationToken)).ToHashSet();
-        foreach (var index in sound.Where(index => !stored.Contains(results[index].Unwrap())))
+        await StoreAsync(work, sound, cancellationToken);
+        if (isAtomic && asked.Any(one => one.Problem is not null))
         {
-            results[index] = UnknownQueue(documents[index].Unwrap()); // deleted since it was looked for
+            return ToResults(asked);
         }
 
-        if (isAtomic && stored.Count < jobs.Length)
-        {
-            return results;
-        }
-
-        work.AfterCommit(signals.Raise);
+        work.AfterCommit(() => Tell(sound));
         await work.CommitAsync(cancellationToken);
-        return results;
+        return ToResults(asked);
     }
 
-    private Result<Guid> Check(Result<JobDocument> document)
+    private static Result<EnqueuedJob>[] ToResults(AskedJob[] asked) =>
+        Array.ConvertAll(asked, one => one.Problem is { } problem ? problem : Result.Of(one.Made!));
+
+    private void Tell(AskedJob[] sound)
+    {
+        foreach (var one in sound.Where(one => one is { Job.Lane: not null, Stored.State: 0 }))
+        {
+            admission.Look(new Lane(caller.ProjectId, one.Stored!.QueueId, one.Job!.Lane!));
+        }
+
+        foreach (
+            var queue in sound.Where(one => one.Stored is { State: 1 }).Select(one => one.Stored!.QueueId).Distinct()
+        )
+        {
+            signals.Raise(new QueueRef(caller.ProjectId, queue));
+        }
+    }
+
+    private AskedJob Ask(Result<JobDocument> document)
     {
         if (document.Problem is { } malformed)
         {
-            return malformed;
+            return new AskedJob(null, null) { Problem = malformed };
         }
 
-        var problem =
-            ValidationProblem.Of(rules.Validate(document.Unwrap()))
-            ?? JobRules.CheckSize(document.Unwrap())
-            ?? CheckReach(document.Unwrap());
-        return problem is null ? Guid.CreateVersion7(clock.GetUtcNow()) : problem;
+        var asked = document.Unwrap();
+        var problem = ValidationProblem.Of(rules.Validate(asked)) ?? JobRules.CheckSize(asked) ?? CheckReach(asked);
+        return problem is null
+            ? new AskedJob(asked, asked.ToJob(caller.ProjectId, Guid.CreateVersion7(clock.GetUtcNow())))
+            : new AskedJob(asked, null) { Problem = problem };
+    }
+
+    private async Task StoreAsync(Work work, AskedJob[] sound, CancellationToken cancellationToken)
+    {
+        var jobs = Array.ConvertAll(sound, one => one.Job!);
+        var keyed = jobs.Where(job => job.Unique is not null).ToArray();
+        await using var batch = new NpgsqlBatch(work.Connection);
+        if (keyed.Length > 0)
+        {
+            batch.BatchCommands.Add(JobKeys.Take(keyed));
+        }
+
+        batch.BatchCommands.Add(JobQueue.Insert(jobs));
+        IReadOnlyDictionary<string, Guid> holders = new Dictionary<string, Guid>();
+        Dictionary<Guid, StoredJob> stored;
+        await using (var reader = await batch.ExecuteReaderAsync(cancellationToken))
+        {
+            if (keyed.Length > 0)
+            {
+                holders = await JobKeys.ReadAsync(reader, cancellationToken);
+                await reader.NextResultAsync(cancellationToken);
+            }
+
+            stored = (await JobQueue.ReadAsync(reader, jobs, cancellationToken)).ToDictionary(job => job.Id);
+        }
+
+        foreach (var one in sound)
+        {
+            one.Stored = stored.GetValueOrDefault(one.Job!.Id);
+            if (one.Stored is { } made)
+            {
+                one.Made = new EnqueuedJob(made.Id, JobState.Of(made.State, null), IsNew: true);
+            }
+            else if (one.Job.Unique is null || !holders.ContainsKey(one.Job.Unique.Key!))
+            {
+                one.Problem = UnknownQueue(one.Document!); // deleted since it was looked for
+            }
+        }
+
+        await MeetHoldersAsync(
+            work,
+            [.. sound.Where(one => one is { Made: null, Problem: null })],
+            holders,
+            cancellationToken
+        );
+        await AddEdgesAsync(
+            work,
+            [.. sound.Where(one => one is { HasEdges: true, Stored: not null })],
+            cancellationToken
+        );
+    }
+
+    /// <summary>What becomes of those whose key another job holds: its id is answered, they take its place, or they are refused.</summary>
+    private async Task MeetHoldersAsync(
+        Work work,
+        AskedJob[] late,
+        IReadOnlyDictionary<string, Guid> holders,
+        CancellationToken cancellationToken
+    )
+    {
+        if (late.Length == 0)
+        {
+            return;
+        }
+
+        // of several in one request for one key, the last takes the place
+        var last = late.Where(one => one.Job!.Unique!.OnConflict == UniqueKey.Replace)
+            .GroupBy(one => holders[one.Job!.Unique!.Key!])
+            .Select(group => (Holder: group.Key, group.Last().Job!))
+            .ToArray();
+        var replaced = new HashSet<Guid>();
+        if (last.Length > 0)
+        {
+            await using var batch = new NpgsqlBatch(work.Connection) { BatchCommands = { JobKeys.Replace(last) } };
+            await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
+            while (await reader.ReadAsync(cancellationToken))
+            {
+                replaced.Add(reader.GetGuid(0));
+            }
+        }
+
+        var states = (
+            await work.Connection.QueryAsync<(Guid Id, short? State, short? Outcome)>(
+                Sql.States.With(
+                    new { caller.ProjectId, Ids = late.Select(one => holders[one.Job!.Unique!.Key!]).ToArray() },
+                    cancellationToken
+                )
+            )
+        ).ToDictionary(row => row.Id, row => JobState.Of(row.State, row.Outcome));
+        foreach (var one in late)
+        {
+            var holder = holders[one.Job!.Unique!.Key!];
+            var state = states.GetValueOrDefault(holder, JobState.Ready);
+            var isKept = one.Job.Unique.OnConflict == UniqueKey.Keep || replaced.Contains(holder);
+            one.Made = isKept ? new EnqueuedJob(holder, state, IsNew: false) : null;
+            one.Problem = isKept ? null : KeyTaken(one.Job.Unique, holder, state);
+        }
+    }
+
+    /// <summary>Looks at the jobs that jobs are to wait for, and says what keeps each of these back.</summary>
+    private async Task WaitForParentsAsync(Work work, AskedJob[] asked, CancellationToken cancellationToken)
+    {
+        if (!asked.Any(one => one is { HasEdges: true, Problem: null }))
+        {
+            return;
+        }
+
+        var ids = asked.SelectMany(one => one.ParentIds).ToHashSet();
+        var parents = await JobParents.LockAsync(work.Connection, caller.ProjectId, ids, cancellationToken);
+        var blocked = asked.SelectMany(one => one.Blocked).ToHashSet();
+        var held = await JobParents.LockHeldAsync(work.Connection, caller.ProjectId, blocked, cancellationToken);
+        for (var place = 0; place < asked.Length; place++)
+        {
+            if (asked[place] is { HasEdges: true, Problem: null } one)
+            {
+                one.Problem = one.WaitFor(asked.AsSpan(0, place), parents, held);
+            }
+        }
+    }
+
+    private Task AddEdgesAsync(Work work, AskedJob[] stored, CancellationToken cancellationToken)
+    {
+        var edges = stored
+            .SelectMany(one =>
+                one.Parents.Select(parent => (parent.Id, one.Job!.Id, parent.IsBroken))
+                    .Concat(one.Blocked.Select(child => (one.Job!.Id, child, false)))
+            )
+            .ToArray();
+        return edges.Length == 0
+            ? Task.CompletedTask
+            : JobParents.AddAsync(work.Connection, caller.ProjectId, edges, cancellationToken);
+    }
+
+    private void CheckDepth(AskedJob[] asked)
+    {
+        foreach (var one in asked.Where(one => one.Problem is null))
+        {
+            if (!depths.HasRoom(caller.ProjectId, one.Document!.Queue!))
+            {
+                one.Problem = JobProblems.QueueFull.Because(
+                    $"The queue {one.Document.Queue} holds as many jobs as it may."
+                ) with
+                {
+                    RetryAfterSeconds = 1,
+                };
+            }
+        }
     }
 
     private Problem? CheckReach(JobDocument document)
@@ -85,19 +251,11 @@ internal sealed class EnqueuedJobs(
     }
 
     /// <summary>A kind the service does not execute, or keeps to itself, is right only on a queue of remote workers.</summary>
-    private async Task CheckTargetsAsync(
-        Work work,
-        IReadOnlyList<Result<JobDocument>> documents,
-        Result<Guid>[] results,
-        CancellationToken cancellationToken
-    )
+    private async Task CheckTargetsAsync(Work work, AskedJob[] asked, CancellationToken cancellationToken)
     {
         // one alone of a kind that is open needs no look: the insert finds its queue, or leaves the job out
-        var doubtful = Enumerable
-            .Range(0, results.Length)
-            .Where(index =>
-                results[index].Problem is null && (results.Length > 1 || !kinds.IsOpen(documents[index].Unwrap().Kind!))
-            )
+        var doubtful = asked
+            .Where(one => one.Problem is null && (asked.Length > 1 || !kinds.IsOpen(one.Document!.Kind!)))
             .ToArray();
         if (doubtful.Length == 0)
         {
@@ -109,16 +267,15 @@ internal sealed class EnqueuedJobs(
                 Sql.Queues.With(new { caller.ProjectId }, cancellationToken)
             )
         ).ToDictionary(queue => queue.Name, queue => queue.ServedHere);
-        foreach (var index in doubtful)
+        foreach (var one in doubtful)
         {
-            var document = documents[index].Unwrap();
-            if (!queues.TryGetValue(document.Queue!, out var servedHere))
+            if (!queues.TryGetValue(one.Document!.Queue!, out var servedHere))
             {
-                results[index] = UnknownQueue(document);
+                one.Problem = UnknownQueue(one.Document);
             }
-            else if (servedHere && !kinds.IsOpen(document.Kind!))
+            else if (servedHere && !kinds.IsOpen(one.Document.Kind!))
             {
-                results[index] = UnknownKind(document);
+                one.Problem = UnknownKind(one.Document);
             }
         }
     }
@@ -135,12 +292,34 @@ internal sealed class EnqueuedJobs(
             FieldError.At("/kind", "unknown_kind", "Name a kind the service executes.")
         );
 
+    private static Problem KeyTaken(UniqueKey unique, Guid holder, string state) =>
+        JobProblems.KeyTaken.Because(
+            $"The job {holder}, which is {state}, holds the key.",
+            FieldError.At(
+                "/unique/key",
+                "key_taken",
+                unique.OnConflict == UniqueKey.Replace
+                    ? "A job that has begun, or is of another queue, is not replaced."
+                    : "With on_conflict keep its id is answered."
+            )
+        );
+
     private static class Sql
     {
         public const string Queues = """
             SELECT name, served_by = 'service' AS served_here
             FROM queues
             WHERE project_id = @ProjectId AND deleted_at IS NULL
+            """;
+
+        public const string States = """
+            SELECT id, state, NULL::smallint AS outcome
+            FROM jobs
+            WHERE project_id = @ProjectId AND id = ANY (@Ids::uuid[])
+            UNION ALL
+            SELECT h.id, NULL, h.outcome
+            FROM unnest(@Ids::uuid[]) AS k(id)
+            JOIN job_history h ON h.project_id = @ProjectId AND h.id = k.id AND h.finished_at >= id_time(k.id) - interval '1 minute'
             """;
     }
 }

@@ -1,3 +1,4 @@
+using Bellhop.Features.Jobs.Running;
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Http;
@@ -16,6 +17,12 @@ internal sealed record LockedJob
     public string Kind { get; init; } = "";
 
     public bool ServedHere { get; init; }
+
+    public long QueueId { get; init; }
+
+    public string? Lane { get; init; }
+
+    public bool HasChildren { get; init; }
 
     public short? State { get; init; }
 
@@ -36,6 +43,7 @@ internal sealed class JobActions(
     JobKinds kinds,
     AuditTrail trail,
     QueueSignals signals,
+    Admission admission,
     Caller caller
 )
 {
@@ -97,6 +105,16 @@ internal sealed class JobActions(
             signals.RaiseCancel(before.Id); // nothing else is done to what runs
         }
 
+        if (before.Lane is { } lane)
+        {
+            admission.Look(new Lane(caller.ProjectId, before.QueueId, lane)); // it has a place less, or one more that waits
+        }
+
+        if (!before.IsOver && before.HasChildren && after.FinishedAt is not null)
+        {
+            admission.Ended(caller.ProjectId, before.Id);
+        }
+
         if (after.State != JobState.Running)
         {
             signals.Raise(); // it may be due now, or what continues it is
@@ -121,7 +139,8 @@ internal sealed class JobActions(
     private static class Sql
     {
         public const string LockUnfinished = """
-            SELECT j.id, q.name AS queue, j.kind, q.served_by = 'service' AS served_here, j.state, j.wait_reason
+            SELECT j.id, q.name AS queue, j.kind, q.served_by = 'service' AS served_here, j.state, j.wait_reason, j.queue_id, j.lane,
+                j.has_children
             FROM jobs j
             JOIN queues q ON q.project_id = j.project_id AND q.queue_id = j.queue_id
             WHERE j.project_id = @ProjectId AND j.id = @Id
@@ -129,7 +148,7 @@ internal sealed class JobActions(
             """;
 
         public const string LockFinished = """
-            SELECT h.id, q.name AS queue, h.kind, q.served_by = 'service' AS served_here, h.outcome
+            SELECT h.id, q.name AS queue, h.kind, q.served_by = 'service' AS served_here, h.outcome, h.queue_id, h.lane, h.has_children
             FROM job_history h
             JOIN queues q ON q.project_id = h.project_id AND q.queue_id = h.queue_id
             WHERE h.project_id = @ProjectId AND h.id = @Id AND h.finished_at >= id_time(@Id) - interval '1 minute'

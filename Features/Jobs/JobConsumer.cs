@@ -21,7 +21,15 @@ public sealed record ClaimedJob(
     short Lost,
     string Args,
     string? TraceParent
-);
+)
+{
+    public string? Lane { get; init; }
+
+    /// <summary>JSON text: where an earlier attempt said the next one goes on.</summary>
+    public string? Checkpoint { get; init; }
+
+    public short Snoozes { get; init; }
+}
 
 /// <summary>How an execution ended.</summary>
 public abstract record JobOutcome
@@ -31,16 +39,31 @@ public abstract record JobOutcome
 
     /// <param name="Code">From a closed set of the kind.</param>
     /// <param name="Retryable">False: the job is failed at once.</param>
-    public sealed record Failed(string Code, string Message, bool Retryable = true, TimeSpan? RetryAfter = null)
-        : JobOutcome;
+    /// <param name="Detail">JSON text, for who looks into it.</param>
+    public sealed record Failed(
+        string Code,
+        string Message,
+        bool Retryable = true,
+        TimeSpan? RetryAfter = null,
+        string? Detail = null
+    ) : JobOutcome;
 
     /// <summary>Back to its queue with the attempt given back, after a while.</summary>
     public sealed record Released(TimeSpan After) : JobOutcome;
+
+    /// <summary>Later again, with the attempt given back: what it needs is not there yet.</summary>
+    public sealed record Snoozed(TimeSpan After) : JobOutcome;
 
     /// <summary>It stopped since somebody wanted the job canceled.</summary>
     public sealed record Canceled : JobOutcome
     {
         public static readonly Canceled Instance = new();
+    }
+
+    /// <summary>It was to start before it was claimed, or not at all.</summary>
+    public sealed record Expired : JobOutcome
+    {
+        public static readonly Expired Instance = new();
     }
 
     /// <summary>The handler has ended the job itself, in a transaction of its own (<see cref="JobQueue.Finish"/>).</summary>

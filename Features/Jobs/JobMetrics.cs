@@ -1,3 +1,4 @@
+using Bellhop.Features.Jobs.Queues;
 using Prometheus;
 
 namespace Bellhop.Features.Jobs;
@@ -76,13 +77,12 @@ internal static class JobMetrics
         "queue"
     );
 
-    /// <summary>Queues and kinds of remote workers are words of users: they count as one.</summary>
     public static void CountEnqueued(IEnumerable<NewJob> jobs)
     {
         foreach (var job in jobs)
         {
-            var isOurs = job.Queue is JobQueue.Default or JobQueue.Automations or JobQueue.Webhooks;
-            Enqueued.WithLabels(isOurs ? job.Queue : "other", isOurs ? job.Kind : "other").Inc();
+            var (queue, kind) = Labels(job.Queue, job.Kind);
+            Enqueued.WithLabels(queue, kind).Inc();
         }
     }
 
@@ -90,12 +90,25 @@ internal static class JobMetrics
     public static void CountEnqueued(string queue, string kind, int count) =>
         Enqueued.WithLabels(queue, kind).Inc(count);
 
-    public static void CountClaimed(ClaimedJob job, double waitedSeconds) =>
-        Wait.WithLabels(job.Queue, job.Kind).Observe(waitedSeconds);
+    public static void CountClaimed(ClaimedJob job, double waitedSeconds)
+    {
+        var (queue, kind) = Labels(job.Queue, job.Kind);
+        Wait.WithLabels(queue, kind).Observe(waitedSeconds);
+    }
 
-    public static void CountRun(ClaimedJob job, TimeSpan elapsed) =>
-        Run.WithLabels(job.Queue, job.Kind).Observe(elapsed.TotalSeconds);
+    public static void CountRun(ClaimedJob job, TimeSpan elapsed)
+    {
+        var (queue, kind) = Labels(job.Queue, job.Kind);
+        Run.WithLabels(queue, kind).Observe(elapsed.TotalSeconds);
+    }
 
-    public static void CountFinished(ClaimedJob job, string outcome) =>
-        Finished.WithLabels(job.Queue, job.Kind, outcome).Inc();
+    public static void CountFinished(ClaimedJob job, string outcome)
+    {
+        var (queue, kind) = Labels(job.Queue, job.Kind);
+        Finished.WithLabels(queue, kind, outcome).Inc();
+    }
+
+    /// <summary>Queues are configuration; the kinds on queues that users make are words of whoever enqueues, and count as one.</summary>
+    private static (string Queue, string Kind) Labels(string queue, string kind) =>
+        BuiltInQueues.Holds(queue) ? (queue, kind) : (queue, "other");
 }

@@ -92,7 +92,7 @@ internal sealed class JobPlaces(NpgsqlDataSource database, Caller caller)
                 NULL::timestamptz AS finished_at, j.worker_id, j.lane, q.lane_limit, q.paused_at, q.max_running,
                 r.next_at - make_interval(secs => (q.rate_burst - 1)::float8 * q.rate_seconds / q.rate_count) AS rate_starts_at,
                 lane.held AS lane_held, running.count AS running_count, before.count AS before, parent.parent_id,
-                COALESCE(parent.broken, false) AS parent_is_broken,
+                COALESCE(parent.is_broken, false) AS parent_is_broken,
                 EXISTS (
                     SELECT FROM workers w
                     WHERE w.project_id = j.project_id AND q.name = ANY (w.queues) AND w.directive = 'run'
@@ -102,10 +102,10 @@ internal sealed class JobPlaces(NpgsqlDataSource database, Caller caller)
             JOIN queues q ON q.project_id = j.project_id AND q.queue_id = j.queue_id
             LEFT JOIN queue_rates r ON r.project_id = j.project_id AND r.queue_id = j.queue_id AND q.rate_count IS NOT NULL
             LEFT JOIN LATERAL (
-                SELECT parent_id, broken
+                SELECT parent_id, is_broken
                 FROM job_edges
                 WHERE project_id = j.project_id AND child_id = j.id
-                ORDER BY broken DESC, parent_id
+                ORDER BY is_broken DESC, parent_id
                 LIMIT 1
             ) AS parent ON true
             CROSS JOIN LATERAL (

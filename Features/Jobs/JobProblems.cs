@@ -32,6 +32,19 @@ public static class JobProblems
         Example = new("Jobs of kind automations.run are the service's own: act on what it carries."),
     };
 
+    public static readonly ProblemCode QueueFull = new(429, "queue_full", "The queue is full");
+    public static readonly ProblemCode UnknownJob = new(422, "unknown_job", "There is no such job to wait for");
+    public static readonly ProblemCode ParentFailed = new(
+        409,
+        "parent_failed",
+        "A job that is waited for has ended otherwise"
+    );
+    public static readonly ProblemCode NotOfWorkers = new(422, "not_of_workers", "The queue is not served by workers");
+    public static readonly ProblemCode QueueNotAllowed = new(403, "queue_not_allowed", "The key is for other queues");
+    public static readonly ProblemCode TooManyLeases = new(409, "too_many_leases", "The worker holds too many jobs");
+    public static readonly ProblemCode LeaseLost = new(409, "lease_lost", "The lease is no longer the job's");
+    public static readonly ProblemCode NotHeld = new(409, "not_held", "The job is not held");
+
     public static Problem NoJob { get; } = Problems.NotFound.Because("There is no such job in this project.");
 
     internal static Problem IsFinished(string state) => Finished.Because($"The job is over: it is {state}.");

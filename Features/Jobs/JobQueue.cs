@@ -22,8 +22,11 @@ public static class JobQueue
     /// <summary>SQLSTATE of a statement that was to write for a job somebody else holds by now.</summary>
     public const string LeaseLost = "BH001";
 
-    /// <summary>Enqueues; answers the ids that are there now. A job on a queue that does not exist is left out, as is one of a taken <c>one_of</c>.</summary>
-    public static async Task<IReadOnlyList<Guid>> EnqueueAsync(
+    /// <summary>
+    /// Enqueues; answers what is there now. A job on a queue that does not exist is left out, as is one of a taken <c>one_of</c>, and one
+    /// whose key is not its own (<see cref="JobKeys.Take"/>).
+    /// </summary>
+    public static async Task<IReadOnlyList<StoredJob>> EnqueueAsync(
         NpgsqlConnection connection,
         IReadOnlyList<NewJob> jobs,
         CancellationToken cancellationToken
@@ -31,14 +34,24 @@ public static class JobQueue
     {
         await using var batch = new NpgsqlBatch(connection) { BatchCommands = { Insert(jobs) } };
         await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
-        var ids = new List<Guid>(jobs.Count);
+        return await ReadAsync(reader, jobs, cancellationToken);
+    }
+
+    /// <summary>What the insert of these jobs answered, where it was part of a batch.</summary>
+    internal static async Task<IReadOnlyList<StoredJob>> ReadAsync(
+        NpgsqlDataReader reader,
+        IReadOnlyList<NewJob> jobs,
+        CancellationToken cancellationToken
+    )
+    {
+        var stored = new Dictionary<Guid, StoredJob>(jobs.Count);
         while (await reader.ReadAsync(cancellationToken))
         {
-            ids.Add(reader.GetGuid(0));
+            stored.Add(reader.GetGuid(0), new StoredJob(reader.GetGuid(0), reader.GetInt16(1), reader.GetInt64(2)));
         }
 
-        JobMetrics.CountEnqueued(jobs.Where(job => ids.Contains(job.Id)));
-        return ids;
+        JobMetrics.CountEnqueued(stored.Count == jobs.Count ? jobs : jobs.Where(job => stored.ContainsKey(job.Id)));
+        return [.. stored.Values];
     }
 
     /// <summary>The insert as part of a caller's batch.</summary>
@@ -59,6 +72,17 @@ public static class JobQueue
                 Of("Retries", NpgsqlDbType.Text, jobs.Select(job => job.Retry).ToArray()),
                 Of("Continuations", NpgsqlDbType.Text, jobs.Select(job => Write(job.Continuation)).ToArray()),
                 Of("TraceParents", NpgsqlDbType.Text, jobs.Select(job => job.TraceParent).ToArray()),
+                Of("Lanes", NpgsqlDbType.Text, jobs.Select(job => job.Lane).ToArray()),
+                Of("Tags", NpgsqlDbType.Text, jobs.Select(WriteTags).ToArray()),
+                Of("StartBefores", NpgsqlDbType.TimestampTz, jobs.Select(job => job.StartBefore).ToArray()),
+                Of("Uniques", NpgsqlDbType.Text, jobs.Select(job => job.Unique?.ToJson()).ToArray()),
+                Of("HeldBacks", NpgsqlDbType.Smallint, jobs.Select(job => (short)job.HeldBack).ToArray()),
+                Of("Needs", NpgsqlDbType.Smallint, jobs.Select(job => (short?)job.Needs).ToArray()),
+                Of(
+                    "Patients",
+                    NpgsqlDbType.Boolean,
+                    jobs.Select(job => job.Needs is null ? (bool?)null : job.IsPatient).ToArray()
+                ),
             },
         };
 
@@ -89,6 +113,9 @@ public static class JobQueue
                 JsonRules.Options
             );
 
+    // slugs: nothing in them means anything to an array's text
+    private static string? WriteTags(NewJob job) => job.Tags.Count == 0 ? null : $"{{{string.Join(',', job.Tags)}}}";
+
     private static NpgsqlParameter Of(string name, NpgsqlDbType type, object values) =>
         new(name, NpgsqlDbType.Array | type) { Value = values };
 
@@ -106,24 +133,43 @@ public static class JobQueue
                 FOR KEY SHARE
             )
             INSERT INTO jobs (
-                project_id, id, queue_id, run_at, state, priority, max_attempts, kind, one_of, traceparent, retry, continuation, args
+                project_id, id, queue_id, run_at, state, wait_reason, priority, max_attempts, kind, one_of, traceparent, retry,
+                continuation, args, lane, tags, start_before, unique_key, needs, is_patient
             )
             SELECT
-                n.project_id, n.id, q.queue_id, COALESCE(n.run_at, now()), 1, n.priority, COALESCE(n.max_attempts, q.max_attempts),
-                n.kind, n.one_of, n.traceparent, n.retry::json, n.continuation::json, n.args::json
+                n.project_id, n.id, q.queue_id, COALESCE(n.run_at, now()), CASE WHEN held.back > 0 THEN 0 ELSE 1 END, held.back,
+                n.priority, COALESCE(n.max_attempts, q.max_attempts), n.kind, n.one_of, n.traceparent, n.retry::json,
+                n.continuation::json, n.args::json, n.lane, n.tags::text[], n.start_before, n.unique_key::json, n.needs, n.is_patient
             FROM unnest(
                 @ProjectIds::uuid[], @Ids::uuid[], @Queues::text[], @Kinds::text[], @Args::text[], @Priorities::smallint[],
                 @RunAts::timestamptz[], @MaxAttempts::smallint[], @OneOfs::uuid[], @Retries::text[], @Continuations::text[],
-                @TraceParents::text[]
+                @TraceParents::text[], @Lanes::text[], @Tags::text[], @StartBefores::timestamptz[], @Uniques::text[],
+                @HeldBacks::smallint[], @Needs::smallint[], @Patients::boolean[]
             ) WITH ORDINALITY AS n(
-                project_id, id, queue, kind, args, priority, run_at, max_attempts, one_of, retry, continuation, traceparent, position
+                project_id, id, queue, kind, args, priority, run_at, max_attempts, one_of, retry, continuation, traceparent, lane, tags,
+                start_before, unique_key, held_back, needs, is_patient, position
             )
             JOIN queues q ON q.project_id = n.project_id AND q.name = n.queue AND q.deleted_at IS NULL
-            WHERE q.name IN ('default', 'automations', 'webhooks')
+            CROSS JOIN LATERAL (
+                SELECT (CASE
+                    WHEN n.held_back > 0 THEN n.held_back
+                    WHEN n.lane IS NOT NULL AND (q.lane_ordered OR q.lane_limit IS NOT NULL) THEN 1
+                    ELSE 0
+                END)::smallint AS back
+            ) AS held
+            WHERE (
+                q.name IN ('default', 'automations', 'webhooks')
                 OR EXISTS (SELECT FROM deletable d WHERE d.project_id = q.project_id AND d.queue_id = q.queue_id)
+            ) AND (
+                n.unique_key IS NULL
+                OR EXISTS (
+                    SELECT FROM job_keys k
+                    WHERE k.project_id = n.project_id AND k.key = n.unique_key::json ->> 'key' AND k.job_id = n.id
+                )
+            )
             ORDER BY n.one_of, n.position
             ON CONFLICT DO NOTHING
-            RETURNING id
+            RETURNING id, state, queue_id
             """;
 
         public const string Finish = $"""

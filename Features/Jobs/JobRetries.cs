@@ -16,7 +16,8 @@ internal sealed record RetriedJob(Guid Id, bool IsBack, bool HasQueue)
 /// <summary>Puts jobs of a project that did not succeed back on their queues, many in one statement.</summary>
 /// <remarks>
 /// They keep their ids, their claims' numbers and what continues them; attempts are counted anew, and the earlier ones stay on record.
-/// The key of a unique job is taken again in the same statement: of two that want one key one goes back.
+/// The key of a unique job is taken again in the same statement: of two that want one key one goes back. Jobs that still wait for them
+/// wait for their new end.
 /// </remarks>
 internal static class JobRetries
 {
@@ -94,6 +95,12 @@ internal static class JobRetries
                     traceparent, lane, tags, unique_key, retry, continuation, has_children, COALESCE(args, '{}')
                 FROM gone
                 RETURNING id
+            ),
+            mended AS (
+                UPDATE job_edges e
+                SET is_broken = false
+                FROM gone g
+                WHERE g.has_children AND e.project_id = @ProjectId AND e.parent_id = g.id
             )
             SELECT d.id, b.id IS NOT NULL AS is_back, d.queue_id IN (SELECT queue_id FROM open) AS has_queue
             FROM dead d

@@ -38,6 +38,16 @@ public static class MeasureQueues
                 JobMetrics.OldestReady.WithLabels(queue).Set(oldest);
             }
 
+            var measured = depths.Select(depth => depth.Queue).ToHashSet(StringComparer.Ordinal);
+            foreach (
+                var labels in JobMetrics.OldestReady.GetAllLabelValues().Where(values => !measured.Contains(values[0]))
+            )
+            {
+                JobMetrics.OldestReady.RemoveLabelled(labels); // its queue was deleted
+                JobMetrics.Depth.RemoveLabelled(labels[0], JobState.Ready);
+                JobMetrics.Depth.RemoveLabelled(labels[0], JobState.Running);
+            }
+
             return new Report(depths.Count);
         }
     }

@@ -34,7 +34,47 @@ public sealed record NewJob
     public Continuation? Continuation { get; init; }
 
     public string? TraceParent { get; init; }
+
+    /// <summary>Jobs of one lane run as many at once as their queue says, or one after the other; null: it has none.</summary>
+    public string? Lane { get; init; }
+
+    public IReadOnlyList<string> Tags { get; init; } = [];
+
+    /// <summary>Not begun by then, it is expired.</summary>
+    public DateTime? StartBefore { get; init; }
+
+    /// <summary>A job with a key is there once.</summary>
+    public UniqueKey? Unique { get; init; }
+
+    /// <summary>What holds it back beyond its time and its lane.</summary>
+    public HeldBack HeldBack { get; init; }
+
+    /// <summary>The ends of other jobs it waits for; null: it may wait for none, also later.</summary>
+    public ParentEnds? Needs { get; init; }
+
+    /// <summary>When one of them ends otherwise it goes on waiting, since that one may be retried; else it is canceled.</summary>
+    public bool IsPatient { get; init; }
 }
+
+/// <summary>As numbered in <c>jobs.wait_reason</c>.</summary>
+public enum HeldBack : short
+{
+    Nothing = 0,
+    OtherJobs = 2,
+    Operator = 3,
+}
+
+/// <summary>As numbered in <c>jobs.needs</c>.</summary>
+public enum ParentEnds : short
+{
+    Succeeded = 0,
+    Any = 1,
+    NotSucceeded = 2,
+}
+
+/// <summary>What became of a job that was to be enqueued.</summary>
+/// <param name="State">As numbered in <c>jobs.state</c>.</param>
+public sealed record StoredJob(Guid Id, short State, long QueueId);
 
 /// <summary>What comes after a job in the same project: a job of this kind on this queue.</summary>
 /// <param name="Args">A JSON object as text.</param>

@@ -1,12 +1,29 @@
+using System.Collections.Concurrent;
+using System.Globalization;
 using Bellhop.Infrastructure.Database;
 
 namespace Bellhop.Features.Jobs;
 
+/// <summary>A queue, as its jobs refer to it.</summary>
+public readonly record struct QueueRef(Guid ProjectId, long QueueId)
+{
+    /// <summary>Null: it names none.</summary>
+    public static QueueRef? Parse(ReadOnlySpan<char> text) =>
+        text is [':', .. var rest]
+        && rest.IndexOf('/') is var at and > 0
+        && Guid.TryParseExact(rest[..at], "N", out var projectId)
+        && long.TryParse(rest[(at + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out var queueId)
+            ? new QueueRef(projectId, queueId)
+            : null;
+
+    /// <summary>What stands behind a topic.</summary>
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $":{ProjectId:N}/{QueueId}");
+}
+
 /// <summary>Wakes the runners when work was put on a queue. Only a hint: polling finds what it misses.</summary>
 public sealed class QueueSignals : IDisposable
 {
-    /// <summary>Followed by the number of the queue.</summary>
-    internal const string PausedTopic = "paused:";
+    private const string PausedTopic = "paused:";
 
     private const string Topic = "jobs";
     private const string CancelTopic = "cancel:";
@@ -17,13 +34,22 @@ public sealed class QueueSignals : IDisposable
     // raised by whoever commits a job, taken by the runner's one loop
     private readonly SemaphoreSlim _signal = new(0, 1);
 
+    // added by whoever commits a job, taken by the runner's one loop
+    private readonly ConcurrentDictionary<QueueRef, byte> _named = new();
+
+    // raised where it is not said which queue, taken by the runner's one loop
+    private volatile bool _isUnnamed;
+
     // written by the runner's loop, read by whoever raises
     private volatile bool _hasRoom;
+
+    // called by whoever raises, on its thread
+    private event Action? Raised;
 
     public QueueSignals(Notifications notifications)
     {
         _notifications = notifications;
-        _subscription = notifications.Subscribe(Topic, _ => Wake());
+        _subscription = notifications.Subscribe(Topic, topic => Tell(QueueRef.Parse(topic.AsSpan(Topic.Length))));
     }
 
     /// <summary>Whether the runner of this process can take what comes next, so that no other process need be told.</summary>
@@ -36,11 +62,35 @@ public sealed class QueueSignals : IDisposable
     /// <summary>To be called after the commit, from any thread.</summary>
     public void Raise()
     {
-        Wake();
+        Tell(null);
         if (!_hasRoom)
         {
             _notifications.Send(Topic);
         }
+    }
+
+    /// <summary>The same where the queue is known: whoever claims need not look for it.</summary>
+    public void Raise(QueueRef queue)
+    {
+        Tell(queue);
+        if (!_hasRoom)
+        {
+            _notifications.Send($"{Topic}{queue}");
+        }
+    }
+
+    /// <summary>The queues that were named since the last time, and whether any other may be meant as well.</summary>
+    internal (IReadOnlyList<QueueRef> Named, bool IsUnnamed) Take()
+    {
+        var isUnnamed = _isUnnamed;
+        _isUnnamed = false;
+        var named = _named.Keys.ToArray();
+        foreach (var queue in named)
+        {
+            _named.TryRemove(queue, out _);
+        }
+
+        return (named, isUnnamed);
     }
 
     /// <summary>Tells whoever holds the job, in whichever process, that it is to be canceled. To be called after the commit.</summary>
@@ -53,8 +103,27 @@ public sealed class QueueSignals : IDisposable
             topic => handler(Guid.TryParse(topic.AsSpan(CancelTopic.Length), out var id) ? id : null)
         );
 
+    /// <summary>Calls the handler with each queue that was paused, or with null where any may have been; it must be quick.</summary>
+    internal static IDisposable OnPaused(Notifications notifications, Action<long?> handler) =>
+        notifications.Subscribe(
+            PausedTopic,
+            topic =>
+                handler(
+                    long.TryParse(topic.AsSpan(PausedTopic.Length), CultureInfo.InvariantCulture, out var id)
+                        ? id
+                        : null
+                )
+        );
+
     /// <summary>To be called after the commit that paused a queue: whoever holds jobs of it that were not begun gives them back.</summary>
     public void RaisePaused(long queueId) => _notifications.Send($"{PausedTopic}{queueId}");
+
+    /// <summary>Calls the handler at each signal; it must be quick.</summary>
+    internal IDisposable OnRaised(Action handler)
+    {
+        Raised += handler;
+        return new Unsubscription(() => Raised -= handler);
+    }
 
     /// <summary>Wakes the runner of this process alone.</summary>
     internal void Wake()
@@ -72,6 +141,26 @@ public sealed class QueueSignals : IDisposable
     /// <summary>Waits for a signal, or until the time is over.</summary>
     internal Task<bool> WaitAsync(TimeSpan patience, CancellationToken cancellationToken) =>
         _signal.WaitAsync(patience, cancellationToken);
+
+    private void Tell(QueueRef? queue)
+    {
+        if (queue is { } named)
+        {
+            _named.TryAdd(named, default);
+        }
+        else
+        {
+            _isUnnamed = true;
+        }
+
+        Wake();
+        Raised?.Invoke();
+    }
+
+    private sealed class Unsubscription(Action undo) : IDisposable
+    {
+        public void Dispose() => undo();
+    }
 
     public void Dispose()
     {

@@ -1,5 +1,6 @@
 using Bellhop.Features.Jobs.Queues;
 using Bellhop.Features.Jobs.Running;
+using Bellhop.Features.Jobs.Workers;
 using Bellhop.Infrastructure.Http;
 
 namespace Bellhop.Features.Jobs;
@@ -13,12 +14,16 @@ internal static class Registration
         services.AddHostedService(provider => provider.GetRequiredService<QueueMinutes>()); // before what counts: it stops after it
         if (executes)
         {
-            services.AddSingleton(JobResources.Jobs);
-            services.AddSingleton(JobResources.Queues);
             services.AddRunner();
         }
 
+        services.AddSingleton(JobResources.Jobs);
+        services.AddSingleton(JobResources.Queues);
+        services.AddSingleton<Admission>();
+        services.AddHostedService(provider => provider.GetRequiredService<Admission>());
+
         services.AddDocumentTag("Jobs", "Units of durable work in queues, with attempts, leases and results.");
+        services.AddDocumentTag("Workers", "Programs elsewhere that claim jobs, execute them and say how they ended.");
         services.AddDocumentTag(
             "Queues",
             "What jobs wait in: who executes them, how many at once, and how they are retried."
@@ -26,9 +31,11 @@ internal static class Registration
         services.AddSingleton<QueueRules>();
         services.AddScoped<SavedQueues>();
         services.AddSingleton<QueueSignals>();
+        services.AddSingleton<QueueDepths>();
         services.AddSingleton<JobKinds>();
         services.AddSingleton<ExpiredLeases>();
         services.AddSingleton<JobWatch>();
+        services.AddSingleton<EndingStore>();
         services.AddSingleton<JobRules>();
         services.AddSingleton<ShellRuns>();
         services.AddScoped<JobViews>();
@@ -36,6 +43,7 @@ internal static class Registration
         services.AddScoped<JobActions>();
         services.AddScoped<JobSelection>();
         services.AddScoped<JobPlaces>();
+        services.AddWorkers();
         return services.Scan(scan =>
             scan.FromAssemblyOf<Program>()
                 .AddClasses(classes => classes.AssignableTo<JobConsumer>(), publicOnly: false)

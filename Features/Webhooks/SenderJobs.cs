@@ -33,7 +33,9 @@ internal sealed class SenderJobs(
 
         var jobs = endpoints.Select(ToJob).ToArray();
         await using var connection = await database.OpenConnectionAsync(cancellationToken);
-        var started = (await JobQueue.EnqueueAsync(connection, jobs, cancellationToken)).ToHashSet();
+        var started = (await JobQueue.EnqueueAsync(connection, jobs, cancellationToken))
+            .Select(job => job.Id)
+            .ToHashSet();
         if (started.Count > 0)
         {
             queues.Raise();

@@ -18,6 +18,7 @@ public sealed class Databases : IAsyncDisposable
     {
         Main = Build(connectionString, 20, "bellhop");
         Engine = Build(connectionString, 4, "bellhop engine", "-c enable_seqscan=off");
+        Workers = Build(connectionString, 8, "bellhop workers", "-c enable_seqscan=off");
         Listen = Build(connectionString, 1, "bellhop listen");
     }
 
@@ -30,6 +31,9 @@ public sealed class Databases : IAsyncDisposable
     /// the whole table, would be ruin for the other. So it makes none.
     /// </remarks>
     public NpgsqlDataSource Engine { get; }
+
+    /// <summary>For what remote workers ask and say: 8 connections, of which claims take no more than half.</summary>
+    public NpgsqlDataSource Workers { get; }
 
     /// <summary>For LISTEN only; closed and reopened by its one user.</summary>
     public NpgsqlDataSource Listen { get; }
@@ -52,6 +56,7 @@ public sealed class Databases : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await Listen.DisposeAsync();
+        await Workers.DisposeAsync();
         await Engine.DisposeAsync();
         await Main.DisposeAsync();
     }

@@ -6,7 +6,8 @@ namespace Bellhop.Features.Jobs.Running;
 
 /// <summary>Makes jobs of silent processes ready again, a few hundred a pass.</summary>
 /// <remarks>
-/// Being lost never fails a job; it waits five seconds longer each time, a minute at most, unless it carries other work. Whoever
+/// A job that is lost waits five seconds longer each time, a minute at most, unless it carries other work. One that was lost twice is on
+/// trial: its process holds no other that ever was, and if that goes silent as well, the job is failed (<c>worker_lost</c>). Whoever
 /// claims also calls this, so that no duty has to be alive for it.
 /// </remarks>
 internal sealed class ExpiredLeases(Databases databases, JobKinds kinds, QueueMinutes minutes, TimeProvider clock)
@@ -56,15 +57,25 @@ internal sealed class ExpiredLeases(Databases databases, JobKinds kinds, QueueMi
     private static class Sql
     {
         // engine-wide: the queues of all projects, also those that remote workers serve
-        public const string Rescue = """
+        public const string Rescue = $"""
             WITH expired AS MATERIALIZED (
-                SELECT project_id, id
+                SELECT project_id, id, lost >= 2 AND kind <> ALL (@Carriers::text[]) AS is_convicted
                 FROM jobs
                 WHERE state = 2 AND lease_until < now() AND cancel_requested_at IS NULL
                 ORDER BY project_id, id
                 LIMIT @Limit
                 FOR UPDATE SKIP LOCKED
             ),
+            gone AS (
+                DELETE FROM jobs j
+                USING expired e
+                WHERE e.is_convicted AND j.project_id = e.project_id AND j.id = e.id AND j.state = 2 AND j.lease_until < now()
+                RETURNING {EndedJobs.Columns}, 1::smallint AS outcome, 'worker_lost'::text AS reason, NULL::json AS result,
+                    json_build_object(
+                        'code', 'worker_lost', 'message', 'Three processes that executed it went silent, the last with no other suspect.'
+                    ) AS error
+            ),
+            {EndedJobs.Kept},
             lost AS (
                 UPDATE jobs j
                 SET state = 1, lease_until = NULL, lost = LEAST(j.lost + 1, 32767),
@@ -73,14 +84,19 @@ internal sealed class ExpiredLeases(Databases databases, JobKinds kinds, QueueMi
                         ELSE make_interval(secs => LEAST(5 * (j.lost + 1), 60))
                     END
                 FROM expired e
-                WHERE j.project_id = e.project_id AND j.id = e.id AND j.state = 2 AND j.lease_until < now() AND j.cancel_requested_at IS NULL
+                WHERE NOT e.is_convicted AND j.project_id = e.project_id AND j.id = e.id AND j.state = 2 AND j.lease_until < now()
+                    AND j.cancel_requested_at IS NULL
                 RETURNING j.project_id, j.id, j.queue_id, j.claim_no, j.attempt, j.worker_id, j.claimed_at
             ),
             noted AS (
                 INSERT INTO job_attempts (project_id, job_id, claim_no, attempt, outcome, worker_id, started_at)
                 SELECT project_id, id, claim_no, attempt, 'lost', worker_id, claimed_at FROM lost
+                UNION ALL
+                SELECT project_id, id, claim_no, attempt, 'lost', worker_id, claimed_at FROM gone
             )
-            SELECT project_id, queue_id, count(*)::integer FROM lost GROUP BY project_id, queue_id
+            SELECT project_id, queue_id, count(*)::integer
+            FROM (SELECT project_id, queue_id FROM lost UNION ALL SELECT project_id, queue_id FROM gone) AS all_lost
+            GROUP BY project_id, queue_id
             """;
     }
 }

@@ -62,8 +62,15 @@ internal sealed partial class Heartbeat(
         using var timer = new PeriodicTimer(Interval, clock);
         while (await timer.WaitForNextTickAsync(stoppingToken))
         {
+            foreach (var job in held.All.Where(job => !job.IsEnding && job.IsDueToStop))
+            {
+                job.Overrun();
+            }
+
             var due = held
-                .All.Where(job => !job.IsEnding && !job.IsLost && job.SinceExtended >= job.Lease / 3)
+                .All.Where(job =>
+                    job is { IsEnding: false, IsLost: false, IsOverdue: false } && job.SinceExtended >= job.Lease / 3
+                )
                 .ToArray();
             try
             {

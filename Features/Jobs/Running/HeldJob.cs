@@ -13,15 +13,27 @@ internal sealed class HeldJob : IDisposable
     private long _extendedAt;
 
     /// <param name="asked">When the claim was sent: the lease runs at least from there.</param>
-    public HeldJob(ClaimedJob job, TimeSpan lease, long asked, TimeProvider clock)
+    public HeldJob(ClaimedRow row, bool isLimited, long asked, TimeProvider clock)
     {
-        (Job, Lease, ClaimedAt, _extendedAt, _clock) = (job, lease, asked, asked, clock);
+        (Job, IsLate, IsLimited) = (row.Job, row.IsLate, isLimited);
+        Lease = TimeSpan.FromSeconds(row.LeaseSeconds);
+        MaxRun = row.MaxRunSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : Timeout.InfiniteTimeSpan;
+        (ClaimedAt, _extendedAt, _clock) = (asked, asked, clock);
         Token = _cancellation.Token; // handlers may look at it after the end, when the source is gone
     }
 
     public ClaimedJob Job { get; }
 
     public TimeSpan Lease { get; }
+
+    /// <summary>How long its queue lets an execution take; infinite where it says nothing.</summary>
+    public TimeSpan MaxRun { get; }
+
+    /// <summary>It was to start before it was claimed, or not at all.</summary>
+    public bool IsLate { get; }
+
+    /// <summary>Its queue has a limit: its end may let another begin.</summary>
+    public bool IsLimited { get; }
 
     public long ClaimedAt { get; }
 
@@ -36,6 +48,11 @@ internal sealed class HeldJob : IDisposable
 
     /// <summary>Somebody wants the job canceled, and the database said so.</summary>
     public bool IsCanceled { get; private set; }
+
+    /// <summary>It took longer than its queue allows: its lease is extended no more.</summary>
+    public bool IsOverdue { get; private set; }
+
+    public bool IsDueToStop => !IsOverdue && MaxRun > TimeSpan.Zero && _clock.GetElapsedTime(ClaimedAt) > MaxRun;
 
     public TimeSpan SinceExtended => _clock.GetElapsedTime(Volatile.Read(ref _extendedAt));
 
@@ -55,6 +72,13 @@ internal sealed class HeldJob : IDisposable
     public void CancelJob()
     {
         IsCanceled = true;
+        Cancel();
+    }
+
+    /// <summary>Ends the execution as a failed attempt.</summary>
+    public void Overrun()
+    {
+        IsOverdue = true;
         Cancel();
     }
 

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Bellhop.Features.Jobs.Queues;
 using Bellhop.Infrastructure.Database;
 using Npgsql;
@@ -6,133 +7,274 @@ using NpgsqlTypes;
 namespace Bellhop.Features.Jobs.Running;
 
 /// <summary>What a claim brought.</summary>
-/// <param name="IsContended">Others took some of what it saw: there may be more behind.</param>
-internal sealed record Claim(IReadOnlyList<HeldJob> Jobs, bool IsContended)
-{
-    public static readonly Claim Nothing = new([], false);
-}
+/// <param name="IsContended">Others took some of what it saw, or there is more than it looked at: claim again at once.</param>
+/// <param name="Patience">Something is to be looked at again after that long, signal or not; null: whenever there is a signal.</param>
+internal sealed record Claim(IReadOnlyList<HeldJob> Jobs, bool IsContended, TimeSpan? Patience);
 
-/// <summary>Takes due jobs off the service's queues: one statement for all queues of all projects.</summary>
-internal sealed class JobClaims(Databases databases, QueueMinutes minutes, TimeProvider clock)
+/// <summary>Takes due jobs off the service's queues: one statement for all queues without a limit, one for each that has one.</summary>
+/// <remarks>
+/// The runner's loop alone calls it. It looks at everything as often as costs a twentieth of its time, and in between only onward from
+/// where it was, at the queues that had work: what somebody put before that place is found at the next whole look.
+/// </remarks>
+internal sealed class JobClaims(
+    Databases databases,
+    JobKinds kinds,
+    HeldJobs held,
+    QueueSignals signals,
+    QueueMinutes minutes,
+    TimeProvider clock
+)
 {
+    private const int RestPerLook = 20;
+    private static readonly TimeSpan LongestRest = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan MaxRest = TimeSpan.FromMilliseconds(250); // after a signal that does not say which queue
+    private static readonly TimeSpan Busy = TimeSpan.FromMilliseconds(10); // another process counts the same queue
+    private static readonly TimeSpan Idle = TimeSpan.FromMilliseconds(50); // what is ready there is not due
+    private static readonly TimeSpan Full = TimeSpan.FromMilliseconds(250); // unless a job of the queue ends here
+
     /// <summary>Stands with every claim this process makes; a restart has another one.</summary>
     private readonly Guid _workerId = Guid.CreateVersion7(clock.GetUtcNow());
+    private readonly string[] _carriers = kinds.Carriers;
 
-    /// <summary>Claims up to so many jobs a queue name, those of higher priority first, then those longer due.</summary>
+    // the loop alone touches what follows
+    private readonly FairShares _shares = new();
+    private readonly ClaimCursors _cursors = new();
+    private readonly Dictionary<long, long> _resting = []; // limited queues that had no room, and until when they are let be
+    private IReadOnlyList<ReadyQueue> _ready = [];
+    private readonly HashSet<QueueRef> _named = []; // since the last whole look
+    private bool _isUnnamed; // some signal since the last whole look did not say which queue
+    private long _lookedAt;
+    private TimeSpan _rest;
+
+    // limited queues of which a job ended: added by whoever stored the end, taken by the loop
+    private readonly ConcurrentDictionary<long, byte> _freed = new();
+
+    /// <summary>To be called when the end of a job is stored, from any thread: a limit of its queue may leave room now.</summary>
+    public void Freed(long queueId) => _freed.TryAdd(queueId, default);
+
+    /// <summary>Claims up to so many jobs a queue name: those of higher priority first, then those longer due; of projects, by weight.</summary>
     /// <param name="free">Per queue name; other names are given <paramref name="otherFree"/>.</param>
     /// <remarks>It takes no token: the answer of a claim that was given up may be jobs.</remarks>
     public async Task<Claim> TakeAsync(IReadOnlyList<KeyValuePair<string, int>> free, int otherFree)
     {
-        var asked = clock.GetTimestamp();
-        await using var command = databases.Engine.CreateCommand(Sql.Claim);
-        command.Parameters.Add(
-            new("Queues", NpgsqlDbType.Array | NpgsqlDbType.Text) { Value = free.Select(pair => pair.Key).ToArray() }
-        );
-        command.Parameters.Add(
-            new("Free", NpgsqlDbType.Array | NpgsqlDbType.Integer) { Value = free.Select(pair => pair.Value).ToArray() }
-        );
-        command.Parameters.Add(new("OtherFree", otherFree));
-        command.Parameters.Add(new("WorkerId", _workerId));
-        await using var reader = await command.ExecuteReaderAsync(CancellationToken.None);
+        var left = free.ToDictionary(StringComparer.Ordinal);
         var jobs = new List<HeldJob>();
-        var seen = 0L;
-        while (await reader.ReadAsync(CancellationToken.None))
+        var (isContended, patience) = (false, (TimeSpan?)null);
+        await using var connection = await databases.Engine.OpenConnectionAsync();
+        foreach (var queue in DueLimited())
         {
-            seen = reader.GetInt64(0);
-            if (!reader.IsDBNull(1))
+            var wanted = Math.Min(left.GetValueOrDefault(queue.Name, otherFree), ShareOf(queue, free, otherFree));
+            if (wanted == 0)
             {
-                jobs.Add(Read(reader, asked));
+                continue;
             }
+
+            var taken = await TakeLimitedAsync(connection, queue, wanted);
+            jobs.AddRange(taken.Jobs);
+            left[queue.Name] = left.GetValueOrDefault(queue.Name, otherFree) - taken.Jobs.Count;
+            isContended |= taken.IsContended;
+            patience = Sooner(patience, taken.Patience);
         }
 
-        return seen == 0 ? Claim.Nothing : new Claim(jobs, jobs.Count < seen);
+        var (named, isUnnamed) = signals.Take();
+        _named.UnionWith(named);
+        _isUnnamed |= isUnnamed;
+        var rest = _isUnnamed && _rest > MaxRest ? MaxRest : _rest;
+        var rested = clock.GetElapsedTime(_lookedAt);
+        var isWhole = rested >= rest;
+        var open = await TakeOpenAsync(connection, isWhole, [.. left], otherFree);
+        jobs.AddRange(open.Jobs);
+        patience = Sooner(patience, isWhole ? null : rest - rested);
+        return new Claim(jobs, (isContended || open.IsContended) && jobs.Count > 0, patience);
     }
 
-    private HeldJob Read(NpgsqlDataReader reader, long asked)
+    private static TimeSpan? Sooner(TimeSpan? one, TimeSpan? other) =>
+        one is null ? other
+        : other is null || one < other ? one
+        : other;
+
+    private ReadyQueue[] DueLimited()
     {
-        var job = new ClaimedJob(
-            reader.GetGuid(1),
-            reader.GetGuid(2),
-            reader.GetInt64(3),
-            reader.GetString(4),
-            reader.GetString(5),
-            reader.GetInt64(6),
-            reader.GetInt16(7),
-            reader.GetInt16(8),
-            reader.GetInt16(9),
-            reader.GetString(10),
-            reader.IsDBNull(11) ? null : reader.GetString(11)
+        foreach (var queueId in _freed.Keys)
+        {
+            _freed.TryRemove(queueId, out _);
+            _resting.Remove(queueId);
+        }
+
+        var now = clock.GetTimestamp();
+        var limited = _ready.Where(queue => queue.IsLimited && _resting.GetValueOrDefault(queue.Id) <= now).ToArray();
+        Random.Shared.Shuffle(limited); // none is always last
+        return limited;
+    }
+
+    /// <summary>What the queue may have of the slots that queues of its name share.</summary>
+    private int ShareOf(ReadyQueue queue, IReadOnlyList<KeyValuePair<string, int>> free, int otherFree)
+    {
+        var slots = free.FirstOrDefault(pair => pair.Key == queue.Name, new(queue.Name, otherFree)).Value;
+        var weights = _ready.Where(other => other.Name == queue.Name).Sum(other => other.Weight);
+        return (int)Math.Ceiling((double)slots * queue.Weight / weights);
+    }
+
+    private async Task<Claim> TakeLimitedAsync(NpgsqlConnection connection, ReadyQueue queue, int wanted)
+    {
+        var asked = clock.GetTimestamp();
+        var claim = new NpgsqlBatchCommand(ClaimStatements.Sql.Limited)
+        {
+            Parameters =
+            {
+                new("ProjectId", queue.ProjectId),
+                new("QueueId", queue.Id),
+                new("Free", wanted),
+                new("Starts", _shares.StartsOf(queue.Id)),
+            },
+        };
+        AddCommon(claim.Parameters);
+        AddPassed(claim.Parameters, []);
+        await using var batch = new NpgsqlBatch(connection)
+        {
+            BatchCommands =
+            {
+                new(ClaimStatements.Sql.Lock)
+                {
+                    Parameters = { new("ProjectId", queue.ProjectId), new("QueueId", queue.Id) },
+                },
+                claim,
+            },
+        };
+        await using var reader = await batch.ExecuteReaderAsync(CancellationToken.None);
+        await reader.NextResultAsync();
+        var answer = await ClaimAnswer.ReadAsync(reader, isLimited: true, asked, clock);
+        Note(answer);
+        var room = answer.Seen;
+        if (room < 0)
+        {
+            return Rest(queue, Busy); // another process has it, or it is paused or gone
+        }
+
+        if (room > 0 && answer.Jobs.Count == 0)
+        {
+            return Rest(queue, Idle);
+        }
+
+        if (room > 0)
+        {
+            // it had room for all that was wanted: there may be more; it had less: the rest waits for an end or for time
+            return new Claim(answer.Jobs, answer.Jobs.Count == wanted, room < wanted ? answer.Patience ?? Full : null);
+        }
+
+        return Rest(queue, answer.Patience is { } wait && wait > TimeSpan.Zero && wait < Full ? wait : Full);
+    }
+
+    private Claim Rest(ReadyQueue queue, TimeSpan rest)
+    {
+        _resting[queue.Id] = clock.GetTimestamp() + (long)(rest.TotalSeconds * clock.TimestampFrequency);
+        return new Claim([], false, rest);
+    }
+
+    private async Task<Claim> TakeOpenAsync(
+        NpgsqlConnection connection,
+        bool isWhole,
+        KeyValuePair<string, int>[] free,
+        int otherFree
+    )
+    {
+        if (!isWhole && _ready.Count + _named.Count == 0)
+        {
+            return new Claim([], false, null);
+        }
+
+        var asked = clock.GetTimestamp();
+        await using var command = new NpgsqlCommand(
+            isWhole ? ClaimStatements.Sql.Whole : ClaimStatements.Sql.Onward,
+            connection
         );
-        JobMetrics.CountClaimed(job, reader.GetDouble(13));
-        minutes.CountStarted(job, reader.GetDouble(13));
-        return new HeldJob(job, TimeSpan.FromSeconds(reader.GetInt16(12)), asked, clock);
+        var parameters = command.Parameters;
+        parameters.Add(Of("Queues", NpgsqlDbType.Text, free.Select(pair => pair.Key).ToArray()));
+        parameters.Add(Of("Free", NpgsqlDbType.Integer, free.Select(pair => pair.Value).ToArray()));
+        parameters.Add(Of("Floors", NpgsqlDbType.Double, free.Select(pair => _shares.FloorOf(pair.Key)).ToArray()));
+        parameters.Add(new("OtherFree", otherFree));
+        parameters.Add(Of("ShareQueues", NpgsqlDbType.Bigint, _shares.Known.Select(share => share.Key).ToArray()));
+        parameters.Add(Of("ShareTags", NpgsqlDbType.Double, _shares.Known.Select(share => share.Value.Tag).ToArray()));
+        parameters.Add(
+            Of("ShareStarts", NpgsqlDbType.Bigint, _shares.Known.Select(share => share.Value.Starts).ToArray())
+        );
+        AddCommon(parameters);
+        if (isWhole)
+        {
+            _cursors.StartOver();
+        }
+        else
+        {
+            var ready = _ready.Select(queue => new QueueRef(queue.ProjectId, queue.Id)).Union(_named).ToArray();
+            parameters.Add(Of("ReadyProjects", NpgsqlDbType.Uuid, ready.Select(queue => queue.ProjectId).ToArray()));
+            parameters.Add(Of("ReadyQueues", NpgsqlDbType.Bigint, ready.Select(queue => queue.QueueId).ToArray()));
+        }
+
+        AddPassed(parameters, _cursors.All);
+        ClaimAnswer answer;
+        await using (var reader = await command.ExecuteReaderAsync(CancellationToken.None))
+        {
+            answer = await ClaimAnswer.ReadAsync(reader, isLimited: false, asked, clock);
+        }
+
+        Note(answer);
+        var known = _ready.Select(queue => queue.Id).ToHashSet();
+        _ready = answer.Ready;
+        if (isWhole)
+        {
+            _shares.KeepOnly(_ready.Select(queue => queue.Id).ToHashSet());
+            _named.Clear();
+            _isUnnamed = false;
+            _lookedAt = clock.GetTimestamp();
+            var rest = clock.GetElapsedTime(asked) * RestPerLook;
+            _rest = rest < LongestRest ? rest : LongestRest;
+        }
+
+        var isNew = _ready.Any(queue => queue.IsLimited && !known.Contains(queue.Id));
+        return new Claim(answer.Jobs, answer.Jobs.Count < answer.Seen || isNew, isNew ? TimeSpan.Zero : null);
     }
 
-    private static class Sql
+    private void Note(ClaimAnswer answer)
     {
-        // Queues with work are found by jumping through jobs_ready, so queues without any cost nothing. One probe a priority, since
-        // an index scan over all of them would read every urgent job due tomorrow. MATERIALIZED keeps the planner from running the
-        // locking part twice; that part says "ready" in words that fit no partial index, so that each row is found by its key,
-        // whatever the statistics of a moment say. Attempts stop counting at the type's end, or one job lost for ever would stop every claim.
-        public const string Claim = """
-            WITH RECURSIVE ready AS (
-                (SELECT project_id, queue_id FROM jobs WHERE state = 1 ORDER BY queue_id LIMIT 1)
-                UNION ALL
-                SELECT following.project_id, following.queue_id
-                FROM ready r
-                CROSS JOIN LATERAL (
-                    SELECT j.project_id, j.queue_id
-                    FROM jobs j
-                    WHERE j.state = 1 AND j.queue_id > r.queue_id
-                    ORDER BY j.queue_id
-                    LIMIT 1
-                ) AS following
-            ),
-            wanted AS (
-                SELECT q.queue_id, q.name, q.lease_seconds, COALESCE(s.free, @OtherFree) AS free
-                FROM ready r
-                JOIN queues q ON q.project_id = r.project_id AND q.queue_id = r.queue_id
-                LEFT JOIN unnest(@Queues::text[], @Free::integer[]) AS s(name, free) ON s.name = q.name
-                WHERE q.served_by = 'service' AND q.paused_at IS NULL AND COALESCE(s.free, @OtherFree) > 0
-            ),
-            candidates AS (
-                SELECT due.project_id, due.id, due.claim_no, w.name, w.lease_seconds, w.free,
-                    row_number() OVER (PARTITION BY w.name ORDER BY p.priority, due.run_at, due.seq) AS place
-                FROM wanted w
-                CROSS JOIN (VALUES (1::smallint), (2::smallint), (3::smallint), (4::smallint)) AS p(priority)
-                CROSS JOIN LATERAL (
-                    SELECT j.project_id, j.id, j.claim_no, j.run_at, j.seq
-                    FROM jobs j
-                    WHERE j.state = 1 AND j.queue_id = w.queue_id AND j.priority = p.priority AND j.run_at <= now()
-                    ORDER BY j.run_at, j.seq
-                    LIMIT w.free
-                ) AS due
-            ),
-            picked AS MATERIALIZED (
-                SELECT project_id, id, claim_no, name, lease_seconds, place FROM candidates WHERE place <= free
-            ),
-            mine AS MATERIALIZED (
-                SELECT j.project_id, j.id, j.claim_no, p.name, p.lease_seconds, p.place
-                FROM picked p
-                JOIN jobs j ON j.project_id = p.project_id AND j.id = p.id
-                WHERE j.claim_no = p.claim_no AND j.lease_until IS NULL AND j.state > 0 AND j.run_at <= now()
-                ORDER BY j.project_id, j.id
-                FOR UPDATE OF j SKIP LOCKED
-            ),
-            taken AS (
-                UPDATE jobs j
-                SET state = 2, claim_no = j.claim_no + 1, attempt = LEAST(j.attempt + 1, 32767), claimed_at = now(),
-                    worker_id = @WorkerId, lease_until = now() + make_interval(secs => m.lease_seconds)
-                FROM mine m
-                WHERE j.project_id = m.project_id AND j.id = m.id AND j.claim_no = m.claim_no
-                RETURNING j.project_id, j.id, j.queue_id, m.name, j.kind, j.claim_no, j.attempt, j.max_attempts, j.lost, j.args,
-                    j.traceparent, m.lease_seconds, j.run_at, m.place
-            )
-            SELECT seen.count, t.project_id, t.id, t.queue_id, t.name, t.kind, t.claim_no, t.attempt, t.max_attempts, t.lost,
-                t.args, t.traceparent, t.lease_seconds, extract(epoch FROM now() - t.run_at)::float8
-            FROM (SELECT count(*) FROM picked) AS seen
-            LEFT JOIN taken t ON true
-            ORDER BY t.place
-            """;
+        foreach (var row in answer.Rows)
+        {
+            minutes.CountStarted(row.Job, row.WaitedSeconds);
+            _shares.Took(row.Job.QueueId, row.Job.Queue, row.Weight);
+            _cursors.Passed(row.Job.QueueId, row.Priority, row.RunAt, row.Seq);
+        }
     }
+
+    private void AddCommon(NpgsqlParameterCollection parameters)
+    {
+        parameters.Add(new("WorkerId", _workerId));
+        parameters.Add(new("ClaimKey", NpgsqlDbType.Uuid) { Value = DBNull.Value });
+        parameters.Add(Of("Carriers", NpgsqlDbType.Text, _carriers));
+        parameters.Add(new("LostBelow", LostBelow()));
+    }
+
+    /// <summary>A process that holds a job on trial holds no other that was lost, and one that holds a lost one takes none on trial.</summary>
+    private int LostBelow()
+    {
+        var most = held.All.Max(job => _carriers.Contains(job.Job.Kind) ? 0 : (int?)job.Job.Lost) ?? 0;
+        return most switch
+        {
+            0 => 32767,
+            1 => 2,
+            _ => 1,
+        };
+    }
+
+    private static void AddPassed(
+        NpgsqlParameterCollection parameters,
+        IReadOnlyCollection<KeyValuePair<(long QueueId, short Priority), (DateTime RunAt, long Seq)>> passed
+    )
+    {
+        parameters.Add(Of("PassedQueues", NpgsqlDbType.Bigint, passed.Select(one => one.Key.QueueId).ToArray()));
+        parameters.Add(Of("PassedPriorities", NpgsqlDbType.Smallint, passed.Select(one => one.Key.Priority).ToArray()));
+        parameters.Add(Of("PassedRunAts", NpgsqlDbType.TimestampTz, passed.Select(one => one.Value.RunAt).ToArray()));
+        parameters.Add(Of("PassedSeqs", NpgsqlDbType.Bigint, passed.Select(one => one.Value.Seq).ToArray()));
+    }
+
+    private static NpgsqlParameter Of(string name, NpgsqlDbType type, object values) =>
+        new(name, NpgsqlDbType.Array | type) { Value = values };
 }

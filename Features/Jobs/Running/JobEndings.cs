@@ -6,10 +6,7 @@ using NpgsqlTypes;
 namespace Bellhop.Features.Jobs.Running;
 
 /// <summary>An execution that ended and how, about to be stored.</summary>
-internal sealed record Ending(HeldJob Held, JobOutcome Outcome)
-{
-    public ClaimedJob Job => Held.Job;
-}
+internal sealed record Ending(ClaimedJob Job, JobOutcome Outcome);
 
 /// <summary>The statements that end executions, many at once. Each row is guarded by its claim.</summary>
 internal static class JobEndings
@@ -40,11 +37,7 @@ internal static class JobEndings
                 Of("Ids", NpgsqlDbType.Uuid, endings.Select(back => back.Ending.Job.Id).ToArray()),
                 Of("ClaimNos", NpgsqlDbType.Bigint, endings.Select(back => back.Ending.Job.ClaimNo).ToArray()),
                 Of("Delays", NpgsqlDbType.Double, endings.Select(back => back.Delay.TotalSeconds).ToArray()),
-                Of(
-                    "Released",
-                    NpgsqlDbType.Boolean,
-                    endings.Select(back => back.Ending.Outcome is JobOutcome.Released).ToArray()
-                ),
+                Of("Words", NpgsqlDbType.Text, endings.Select(back => Word(back.Ending.Outcome)).ToArray()),
                 Of("Errors", NpgsqlDbType.Text, endings.Select(back => Error(back.Ending.Outcome)).ToArray()),
             },
         };
@@ -62,15 +55,38 @@ internal static class JobEndings
 
     /// <summary>The error as it is stored; null where there is none.</summary>
     public static string? Error(JobOutcome outcome) =>
-        outcome is JobOutcome.Failed failed
-            ? JsonSerializer.Serialize(new { failed.Code, failed.Message }, JsonRules.Options)
-            : null;
+        outcome switch
+        {
+            JobOutcome.Failed { Detail: { } detail } failed => JsonSerializer.Serialize(
+                new
+                {
+                    failed.Code,
+                    failed.Message,
+                    Detail = JsonElement.Parse(detail),
+                },
+                JsonRules.Options
+            ),
+            JobOutcome.Failed failed => JsonSerializer.Serialize(
+                new { failed.Code, failed.Message },
+                JsonRules.Options
+            ),
+            _ => null,
+        };
+
+    private static string Word(JobOutcome outcome) =>
+        outcome switch
+        {
+            JobOutcome.Released => "released",
+            JobOutcome.Snoozed => "snoozed",
+            _ => "failed",
+        };
 
     private static short Number(Ending ending) =>
         ending.Outcome switch
         {
             JobOutcome.Succeeded => 0,
             JobOutcome.Failed => 1,
+            JobOutcome.Expired => 3,
             _ => 2,
         };
 
@@ -92,7 +108,7 @@ internal static class JobEndings
                 ) AS s(project_id, id, claim_no, outcome, result, error)
                 JOIN jobs j ON j.project_id = s.project_id AND j.id = s.id
                 WHERE j.claim_no = s.claim_no AND j.lease_until IS NOT NULL
-                    AND (s.outcome < 2 OR j.cancel_requested_at IS NOT NULL)
+                    AND (s.outcome <> 2 OR j.cancel_requested_at IS NOT NULL)
                 ORDER BY j.project_id, j.id
                 FOR UPDATE OF j
             ),
@@ -100,7 +116,7 @@ internal static class JobEndings
                 DELETE FROM jobs j
                 USING held h
                 WHERE j.project_id = h.project_id AND j.id = h.id AND j.claim_no = h.claim_no
-                RETURNING {EndedJobs.Columns}, h.outcome, CASE WHEN h.outcome = 2 THEN 'canceled' END AS reason, h.result::json,
+                RETURNING {EndedJobs.Columns}, h.outcome, CASE h.outcome WHEN 2 THEN 'canceled' WHEN 3 THEN 'start_before' END AS reason, h.result::json,
                     h.error::json
             ),
             noted AS (
@@ -110,35 +126,40 @@ internal static class JobEndings
                 WHERE error IS NOT NULL
             ),
             {EndedJobs.Kept}
-            SELECT id, claim_no, continuation IS NOT NULL AS has_more, outcome = 2 AS is_canceled FROM gone
+            SELECT id, claim_no, continuation IS NOT NULL AS has_more, outcome = 2 AS is_canceled, has_children FROM gone
             """;
 
+        // In a lane without order, a job that waits for its next attempt gives its place to others meanwhile.
         public const string GiveBack = """
             WITH held AS MATERIALIZED (
-                SELECT j.project_id, j.id, j.claim_no, j.attempt, j.worker_id, j.claimed_at, s.delay, s.released, s.error
+                SELECT j.project_id, j.id, j.claim_no, j.attempt, j.worker_id, j.claimed_at, s.delay, s.word, s.error,
+                    j.lane IS NOT NULL AND q.lane_limit IS NOT NULL AND NOT q.lane_ordered AS parks
                 FROM unnest(
-                    @ProjectIds::uuid[], @Ids::uuid[], @ClaimNos::bigint[], @Delays::float8[], @Released::boolean[], @Errors::text[]
-                ) AS s(project_id, id, claim_no, delay, released, error)
+                    @ProjectIds::uuid[], @Ids::uuid[], @ClaimNos::bigint[], @Delays::float8[], @Words::text[], @Errors::text[]
+                ) AS s(project_id, id, claim_no, delay, word, error)
                 JOIN jobs j ON j.project_id = s.project_id AND j.id = s.id
+                JOIN queues q ON q.project_id = j.project_id AND q.queue_id = j.queue_id
                 WHERE j.claim_no = s.claim_no AND j.lease_until IS NOT NULL AND j.cancel_requested_at IS NULL
                 ORDER BY j.project_id, j.id
                 FOR UPDATE OF j
             ),
             back AS (
                 UPDATE jobs j
-                SET state = 1, lease_until = NULL, run_at = now() + make_interval(secs => h.delay),
-                    attempt = j.attempt - CASE WHEN h.released THEN 1 ELSE 0 END
+                SET state = CASE WHEN h.parks THEN 0 ELSE 1 END, wait_reason = CASE WHEN h.parks THEN 1 ELSE 0 END,
+                    lease_until = NULL, run_at = now() + make_interval(secs => h.delay),
+                    attempt = j.attempt - CASE WHEN h.word = 'failed' THEN 0 ELSE 1 END,
+                    snoozes = j.snoozes + CASE WHEN h.word = 'snoozed' THEN 1 ELSE 0 END
                 FROM held h
                 WHERE j.project_id = h.project_id AND j.id = h.id AND j.claim_no = h.claim_no
-                RETURNING j.project_id, j.id, j.claim_no, h.attempt, h.worker_id, h.claimed_at, h.released, h.error, h.delay
+                RETURNING j.project_id, j.id, j.claim_no, h.attempt, h.worker_id, h.claimed_at, h.word, h.error, h.delay
             ),
             noted AS (
                 INSERT INTO job_attempts (project_id, job_id, claim_no, attempt, outcome, worker_id, started_at, error)
-                SELECT project_id, id, claim_no, attempt, CASE WHEN released THEN 'released' ELSE 'failed' END, worker_id,
+                SELECT project_id, id, claim_no, attempt, word, worker_id,
                     claimed_at, error::json
                 FROM back
             )
-            SELECT id, claim_no, delay = 0 AS has_more, false AS is_canceled FROM back
+            SELECT id, claim_no, delay = 0 AS has_more, false AS is_canceled, false AS has_children FROM back
             """;
 
         public const string ReadPolicies = """

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using Bellhop.Features.Jobs.Queues;
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Database;
@@ -92,6 +93,17 @@ internal sealed partial class JobExecution(
         if (held.IsCanceled)
         {
             return JobOutcome.Canceled.Instance;
+        }
+
+        if (held.IsOverdue)
+        {
+            return new JobOutcome.Failed(
+                "deadline",
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"It took longer than the {held.MaxRun.TotalSeconds} s its queue allows."
+                )
+            );
         }
 
         if (held.Token.IsCancellationRequested)

@@ -1,10 +1,6 @@
-using System.Text.Json;
 using System.Threading.Channels;
-using Bellhop.Features.Jobs.Queues;
 using Bellhop.Infrastructure.Background;
 using Bellhop.Infrastructure.Database;
-using Bellhop.Infrastructure.Http;
-using Npgsql;
 
 namespace Bellhop.Features.Jobs.Running;
 
@@ -16,10 +12,7 @@ namespace Bellhop.Features.Jobs.Running;
 /// </remarks>
 internal sealed partial class JobFinisher(
     HeldJobs held,
-    JobKinds kinds,
-    QueueSignals signals,
-    JobWatch watch,
-    QueueMinutes minutes,
+    EndingStore store,
     Databases databases,
     TimeProvider clock,
     ILogger<JobFinisher> logger
@@ -27,21 +20,20 @@ internal sealed partial class JobFinisher(
 {
     private const int Flushers = 2;
     private const int MaxBatch = 200;
-    private static readonly TimeSpan MaxDelay = TimeSpan.FromHours(24);
     private static readonly TimeSpan Backoff = TimeSpan.FromMilliseconds(250);
 
     // written by executions, read by the flushers; bounded by what the process may hold
-    private readonly Channel<(Ending Ending, Action Stored)> _channel = Channel.CreateUnbounded<(Ending, Action)>();
+    private readonly Channel<Posted> _channel = Channel.CreateUnbounded<Posted>();
     private readonly CancellationTokenSource _giveUp = new();
     private readonly LogPace _pace = new(clock);
     private Task _flushing = Task.CompletedTask;
 
     /// <summary>Takes an end over. <paramref name="stored"/> is called when it is stored, or known to be nobody's any more.</summary>
-    public void Post(Ending ending, Action stored)
+    public void Post(HeldJob job, JobOutcome outcome, Action stored)
     {
-        if (!_channel.Writer.TryWrite((ending, stored)))
+        if (!_channel.Writer.TryWrite(new Posted(new Ending(job.Job, outcome), job, stored)))
         {
-            held.Remove(ending.Held); // stopped: the lease runs out and the job is rescued
+            held.Remove(job); // stopped: the lease runs out and the job is rescued
         }
     }
 
@@ -69,7 +61,7 @@ internal sealed partial class JobFinisher(
     {
         while (await _channel.Reader.WaitToReadAsync())
         {
-            var batch = new List<(Ending Ending, Action Stored)>();
+            var batch = new List<Posted>();
             while (batch.Count < MaxBatch && _channel.Reader.TryRead(out var item))
             {
                 batch.Add(item);
@@ -80,18 +72,17 @@ internal sealed partial class JobFinisher(
                 continue;
             }
 
-            var actsOnEnd = batch.Select(item => item.Ending).ToLookup(ActsOnEnd);
+            var actsOnEnd = batch.Select(item => item.Ending).ToLookup(store.ActsOnEnd);
             await StoreAsync([.. actsOnEnd[false]]);
             foreach (var ending in actsOnEnd[true])
             {
                 await StoreAsync([ending]);
             }
 
-            foreach (var (ending, stored) in batch)
+            foreach (var (_, job, stored) in batch)
             {
-                held.Remove(ending.Held);
+                held.Remove(job);
                 stored();
-                watch.Touch(ending.Job.ProjectId, ending.Job.Id);
             }
         }
     }
@@ -102,7 +93,8 @@ internal sealed partial class JobFinisher(
         {
             try
             {
-                await WriteAsync(endings);
+                await using var connection = await databases.Engine.OpenConnectionAsync();
+                await store.WriteAsync(connection, endings);
                 return;
             }
             catch (Exception exception) when (ExpectedErrors.IsOutage(exception))
@@ -149,175 +141,6 @@ internal sealed partial class JobFinisher(
     private static JobOutcome.Failed RefusedResult { get; } =
         new("result_refused", "The database cannot hold the result.", Retryable: false);
 
-    private async Task WriteAsync(IReadOnlyList<Ending> endings)
-    {
-        await using var connection = await databases.Engine.OpenConnectionAsync();
-        if (ActsOnEnd(endings[0]))
-        {
-            await GiveUpAsync(connection, endings[0]);
-            return;
-        }
-
-        var byFate = endings.ToLookup(FateOf);
-        var back = byFate[Fate.Released]
-            .Select(ending => (ending, Bound(((JobOutcome.Released)ending.Outcome).After)))
-            .ToList();
-        if (byFate[Fate.Retried].ToArray() is { Length: > 0 } retried)
-        {
-            back.AddRange(await ScheduleAsync(connection, retried));
-        }
-
-        await StoreAsync(
-            connection,
-            [.. byFate[Fate.Succeeded], .. byFate[Fate.Failed], .. byFate[Fate.Canceled]],
-            back
-        );
-    }
-
-    private bool ActsOnEnd(Ending ending) =>
-        FateOf(ending) == Fate.Failed && kinds.FindActingOnGivingUp(ending.Job.Kind) is not null;
-
-    private static Fate FateOf(Ending ending) =>
-        ending.Outcome switch
-        {
-            JobOutcome.Succeeded => Fate.Succeeded,
-            JobOutcome.Released => Fate.Released,
-            JobOutcome.Canceled => Fate.Canceled,
-            JobOutcome.Failed { Retryable: true } when ending.Job.Attempt < ending.Job.MaxAttempts => Fate.Retried,
-            _ => Fate.Failed,
-        };
-
-    private static async Task<IEnumerable<(Ending, TimeSpan)>> ScheduleAsync(
-        NpgsqlConnection connection,
-        Ending[] retried
-    )
-    {
-        var policies = Enumerable.Repeat(RetryPolicy.Default, retried.Length).ToArray();
-        await using var batch = new NpgsqlBatch(connection) { BatchCommands = { JobEndings.ReadPolicies(retried) } };
-        await using var reader = await batch.ExecuteReaderAsync();
-        while (await reader.ReadAsync())
-        {
-            policies[reader.GetInt64(0) - 1] =
-                JsonSerializer.Deserialize<RetryPolicy>(reader.GetString(1), JsonRules.Options) ?? RetryPolicy.Default;
-        }
-
-        return retried.Select(
-            (ending, index) =>
-            {
-                var asked = ((JobOutcome.Failed)ending.Outcome).RetryAfter;
-                return (
-                    ending,
-                    Bound(asked ?? policies[index].DelayAfter(ending.Job.Attempt, Random.Shared.NextDouble()))
-                );
-            }
-        );
-    }
-
-    private async Task StoreAsync(
-        NpgsqlConnection connection,
-        List<Ending> over,
-        List<(Ending Ending, TimeSpan Delay)> back
-    )
-    {
-        await using var batch = new NpgsqlBatch(connection);
-        if (over.Count > 0)
-        {
-            batch.BatchCommands.Add(JobEndings.Finish(over));
-        }
-
-        if (back.Count > 0)
-        {
-            batch.BatchCommands.Add(JobEndings.GiveBack(back));
-            // what is to be canceled was not given back, and ends here; of the others no lease is left to end
-            batch.BatchCommands.Add(JobEndings.Finish([.. back.Select(item => item.Ending)]));
-        }
-
-        if (batch.BatchCommands.Count > 0)
-        {
-            Count([.. over, .. back.Select(item => item.Ending)], await ReadAsync(batch));
-        }
-    }
-
-    /// <summary>Fails a job for good together with what its consumer has to say about that.</summary>
-    private async Task GiveUpAsync(NpgsqlConnection connection, Ending ending)
-    {
-        var consumer = kinds.FindActingOnGivingUp(ending.Job.Kind)!;
-        await using var transaction = await connection.BeginTransactionAsync();
-        Dictionary<(Guid, long), bool> stored;
-        await using (var batch = new NpgsqlBatch(connection) { BatchCommands = { JobEndings.Finish([ending]) } })
-        {
-            stored = await ReadAsync(batch);
-        }
-
-        if (stored.Count > 0)
-        {
-            var error = JobEndings.Error(ending.Outcome)!;
-            await consumer.GaveUpAsync(connection, ending.Job, error, CancellationToken.None);
-            await transaction.CommitAsync();
-        }
-
-        Count([ending], stored);
-    }
-
-    /// <summary>The claims whose end is stored, and of each whether it came to be a cancel.</summary>
-    private async Task<Dictionary<(Guid Id, long ClaimNo), bool>> ReadAsync(NpgsqlBatch batch)
-    {
-        var stored = new Dictionary<(Guid, long), bool>();
-        var hasMore = false;
-        await using (var reader = await batch.ExecuteReaderAsync())
-        {
-            do
-            {
-                while (await reader.ReadAsync())
-                {
-                    stored[(reader.GetGuid(0), reader.GetInt64(1))] = reader.GetBoolean(3);
-                    hasMore |= reader.GetBoolean(2);
-                }
-            } while (await reader.NextResultAsync());
-        }
-
-        if (hasMore)
-        {
-            signals.Raise();
-        }
-
-        return stored;
-    }
-
-    private void Count(IEnumerable<Ending> endings, Dictionary<(Guid, long), bool> stored)
-    {
-        foreach (var ending in endings)
-        {
-            var isStored = stored.TryGetValue((ending.Job.Id, ending.Job.ClaimNo), out var isCanceled);
-            var fate =
-                !isStored ? Fate.Lost
-                : isCanceled ? Fate.Canceled
-                : FateOf(ending);
-            JobMetrics.CountFinished(ending.Job, Name(fate));
-            minutes.CountEnded(ending.Job, Name(fate));
-            if (!isStored)
-            {
-                EndDropped(logger, ending.Job.Id, ending.Job.Kind);
-            }
-        }
-    }
-
-    private static string Name(Fate fate) =>
-        fate switch
-        {
-            Fate.Succeeded => "succeeded",
-            Fate.Failed => "failed",
-            Fate.Retried => "retried",
-            Fate.Released => "released",
-            Fate.Canceled => "canceled",
-            _ => "lost",
-        };
-
-    private static TimeSpan Bound(TimeSpan delay) =>
-        delay < TimeSpan.Zero ? TimeSpan.Zero
-        : delay > MaxDelay ? MaxDelay
-        : delay;
-
     [LoggerMessage(
         LogLevel.Warning,
         "The ends of {Count} jobs could not be stored ({Reason}); they are kept and tried again."
@@ -327,16 +150,5 @@ internal sealed partial class JobFinisher(
     [LoggerMessage(LogLevel.Error, "The database refused the end of job {JobId} ({Kind}).")]
     private static partial void EndRefused(ILogger logger, Exception exception, Guid jobId, string kind);
 
-    [LoggerMessage(LogLevel.Debug, "The end of job {JobId} ({Kind}) came after its lease was lost and is dropped.")]
-    private static partial void EndDropped(ILogger logger, Guid jobId, string kind);
-
-    private enum Fate
-    {
-        Succeeded,
-        Failed,
-        Retried,
-        Released,
-        Canceled,
-        Lost,
-    }
+    private readonly record struct Posted(Ending Ending, HeldJob Job, Action Stored);
 }

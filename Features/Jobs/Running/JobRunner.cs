@@ -17,6 +17,7 @@ internal sealed partial class JobRunner(
     JobFinisher finisher,
     ExpiredLeases leases,
     QueueSignals signals,
+    Notifications notifications,
     Settings settings,
     TimeProvider clock,
     ILogger<JobRunner> logger
@@ -35,6 +36,9 @@ internal sealed partial class JobRunner(
     private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly LogPace _pace = new(clock);
     private int _loops = 1;
+
+    /// <summary>The one queue name it serves; null: all of them. To be set before it starts.</summary>
+    public string? Only { get; set; }
 
     public override async Task StopAsync(CancellationToken cancellationToken)
     {
@@ -60,18 +64,23 @@ internal sealed partial class JobRunner(
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        foreach (var queue in (string[])[JobQueue.Default, JobQueue.Automations, JobQueue.Webhooks])
+        string[] usual = [JobQueue.Default, JobQueue.Automations, JobQueue.Webhooks];
+        foreach (var queue in Only is null ? usual : [Only])
         {
             SlotsOf(queue);
         }
 
+        using var paused = QueueSignals.OnPaused(
+            notifications,
+            queueId => GiveBackAhead(job => queueId is null || job.Job.QueueId == queueId)
+        );
         while (!stoppingToken.IsCancellationRequested)
         {
-            var claimAgain = false;
+            var (claimAgain, patience) = (false, Patience);
             try
             {
                 await leases.RescueNowAndThenAsync(stoppingToken);
-                claimAgain = await ClaimAsync();
+                (claimAgain, patience) = await ClaimAsync();
             }
             catch (Exception exception) when (exception is not OperationCanceledException)
             {
@@ -82,13 +91,13 @@ internal sealed partial class JobRunner(
             GiveBackAhead(job => clock.GetElapsedTime(job.ClaimedAt) > MaxAhead);
             if (!claimAgain)
             {
-                await signals.WaitAsync(Patience, stoppingToken);
+                await signals.WaitAsync(patience, stoppingToken);
             }
         }
     }
 
-    /// <summary>Answers whether to claim again at once.</summary>
-    private async Task<bool> ClaimAsync()
+    /// <summary>Answers whether to claim again at once, and else after how long at most.</summary>
+    private async Task<(bool ClaimAgain, TimeSpan Patience)> ClaimAsync()
     {
         var free = new List<KeyValuePair<string, int>>(_slots.Count);
         foreach (var (queue, slots) in _slots)
@@ -98,9 +107,14 @@ internal sealed partial class JobRunner(
         }
 
         signals.HasRoom = free.TrueForAll(pair => pair.Value > 0);
-        var claim = await claims.TakeAsync(free, DefaultSlots);
-        var byQueue = claim.Jobs.ToLookup(job => job.Job.Queue);
-        var claimAgain = claim is { IsContended: true, Jobs.Count: > 0 };
+        var claim = await claims.TakeAsync(free, Only is null ? DefaultSlots : 0);
+        foreach (var late in claim.Jobs.Where(job => job.IsLate && job.TryEnd()))
+        {
+            finisher.Post(late, JobOutcome.Expired.Instance, () => MakeRoom(late));
+        }
+
+        var byQueue = claim.Jobs.Where(job => !job.IsLate).ToLookup(job => job.Job.Queue);
+        var claimAgain = claim.IsContended;
         foreach (var (queue, asked) in free)
         {
             claimAgain |= Take(queue, [.. byQueue[queue]], asked);
@@ -111,7 +125,7 @@ internal sealed partial class JobRunner(
             claimAgain |= Take(queue.Key, [.. queue], DefaultSlots);
         }
 
-        return claimAgain;
+        return (claimAgain, claim.Patience < Patience ? claim.Patience.Value : Patience);
     }
 
     private bool Take(string queue, HeldJob[] jobs, int asked)
@@ -138,7 +152,7 @@ internal sealed partial class JobRunner(
         for (var job = first; job is not null; )
         {
             var outcome = await execution.RunAsync(job);
-            var isFinishing = End(job, outcome, slots.Finished);
+            var isFinishing = End(job, outcome, slots);
             (job, var claimAgain) = slots.End(isFinishing);
             if (claimAgain)
             {
@@ -150,7 +164,7 @@ internal sealed partial class JobRunner(
     }
 
     /// <summary>Answers whether there is an end to store.</summary>
-    private bool End(HeldJob job, JobOutcome outcome, Action stored)
+    private bool End(HeldJob job, JobOutcome outcome, QueueSlots slots)
     {
         if (!job.TryEnd())
         {
@@ -160,12 +174,31 @@ internal sealed partial class JobRunner(
         if (outcome is JobOutcome.Settled)
         {
             held.Remove(job);
+            MakeRoom(job);
             signals.Wake(); // what continues it may be there
             return false;
         }
 
-        finisher.Post(new Ending(job, outcome), stored);
+        finisher.Post(
+            job,
+            outcome,
+            () =>
+            {
+                slots.Finished();
+                MakeRoom(job);
+            }
+        );
         return true;
+    }
+
+    /// <summary>Its row is not running any more: its queue may have a limit that leaves room now.</summary>
+    private void MakeRoom(HeldJob job)
+    {
+        if (job.IsLimited)
+        {
+            claims.Freed(job.Job.QueueId);
+            signals.Wake();
+        }
     }
 
     private void GiveBackAhead(Func<HeldJob, bool> condition)
@@ -183,7 +216,7 @@ internal sealed partial class JobRunner(
     {
         if (job.TryEnd())
         {
-            finisher.Post(new Ending(job, new JobOutcome.Released(TimeSpan.Zero)), () => { });
+            finisher.Post(job, new JobOutcome.Released(TimeSpan.Zero), () => MakeRoom(job));
         }
     }
 

@@ -64,7 +64,7 @@ public sealed class ExplainJobTests(ServiceFixture service)
     [InlineData(
         """
             UPDATE jobs SET state = 0, wait_reason = 2 WHERE project_id = @ProjectId AND id = @Id;
-            INSERT INTO job_edges (project_id, parent_id, child_id, needs) VALUES (@ProjectId, @Other, @Id, 0)
+            INSERT INTO job_edges (project_id, parent_id, child_id) VALUES (@ProjectId, @Other, @Id)
             """,
         "parents",
         "job"

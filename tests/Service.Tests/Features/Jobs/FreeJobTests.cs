@@ -9,7 +9,7 @@ public sealed class FreeJobTests(ServiceFixture service)
     private const string Lane = "UPDATE jobs SET lane = 'customer:42' WHERE project_id = @ProjectId AND id = @Id";
 
     private const string Parent =
-        "INSERT INTO job_edges (project_id, parent_id, child_id, needs) VALUES (@ProjectId, new_id(), @Id, 0)";
+        "INSERT INTO job_edges (project_id, parent_id, child_id) VALUES (@ProjectId, new_id(), @Id)";
 
     [Fact]
     public async Task A_job_that_was_held_runs_once_it_is_free()

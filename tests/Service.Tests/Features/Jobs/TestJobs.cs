@@ -60,7 +60,7 @@ internal static class TestJobs
         await using var connection = await database.OpenConnectionAsync(Token);
         var ids = await JobQueue.EnqueueAsync(connection, jobs, Token);
         services.GetRequiredService<QueueSignals>().Raise();
-        return ids;
+        return [.. ids.Select(job => job.Id)];
     }
 
     /// <summary>Moves a job that waits for its time to now.</summary>

@@ -22,7 +22,7 @@ public sealed class JobClaimsTests(ServiceFixture service)
             Job(1, now.AddMinutes(-1)),
         };
         await TestJobs.EnqueueAsync(own.Database, own.Services, jobs);
-        var claims = own.Services.GetRequiredService<JobClaims>();
+        var claims = ActivatorUtilities.CreateInstance<JobClaims>(own.Services);
 
         var first = await claims.TakeAsync([new(JobQueue.Default, 2)], 0);
         var second = await claims.TakeAsync([new(JobQueue.Default, 20)], 0);
@@ -58,7 +58,7 @@ public sealed class JobClaimsTests(ServiceFixture service)
             .Select(queue => TestJobs.Noop(own.ProjectId) with { Queue = queue })
             .ToArray();
         await TestJobs.EnqueueAsync(own.Database, own.Services, jobs);
-        var claims = own.Services.GetRequiredService<JobClaims>();
+        var claims = ActivatorUtilities.CreateInstance<JobClaims>(own.Services);
 
         var claim = await claims.TakeAsync([new(JobQueue.Default, 0)], 20);
 
@@ -71,18 +71,117 @@ public sealed class JobClaimsTests(ServiceFixture service)
         await using var own = await StoppedAsync();
         var jobs = Enumerable.Range(0, 200).Select(_ => TestJobs.Noop(own.ProjectId)).ToArray();
         await TestJobs.EnqueueAsync(own.Database, own.Services, jobs);
-        var claims = own.Services.GetRequiredService<JobClaims>();
+        var taken = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Task.Run(() => TakeAllAsync(own))));
 
-        var taken = new List<Guid>();
-        while (taken.Count < jobs.Length)
+        Assert.Equal(jobs.Select(job => job.Id).Order(), taken.SelectMany(ids => ids).Order());
+    }
+
+    /// <summary>Q-16: a project with much to do does not keep one with little waiting, and weights are kept.</summary>
+    [Fact]
+    public async Task Projects_share_the_starts_of_their_queues_by_weight()
+    {
+        await using var own = await StoppedAsync();
+        var (light, heavy) = (await NewQueueAsync(own, 1), await NewQueueAsync(own, 3));
+        await TestJobs.EnqueueAsync(own.Database, own.Services, [.. Enumerable.Range(0, 200).Select(_ => Job(light))]);
+        await TestJobs.EnqueueAsync(own.Database, own.Services, [.. Enumerable.Range(0, 200).Select(_ => Job(heavy))]);
+        var claims = ActivatorUtilities.CreateInstance<JobClaims>(own.Services);
+
+        var starts = new List<Guid>();
+        foreach (var free in Enumerable.Range(0, 100).Select(number => 1 + (number % 3)))
         {
-            var claimed = await Task.WhenAll(
-                Enumerable.Range(0, 4).Select(_ => claims.TakeAsync([new(JobQueue.Default, 20)], 0))
-            );
-            taken.AddRange(claimed.SelectMany(claim => claim.Jobs).Select(job => job.Job.Id));
+            var claim = await claims.TakeAsync([new("shared", free)], 0);
+            starts.AddRange(claim.Jobs.Select(job => job.Job.ProjectId));
         }
 
-        Assert.Equal(jobs.Select(job => job.Id).Order(), taken.Order());
+        var share = starts.Count(project => project == heavy) / (double)starts.Count;
+        Assert.InRange(share, 0.72, 0.78);
+
+        static NewJob Job(Guid project) => TestJobs.Noop(project) with { Queue = "shared" };
+    }
+
+    /// <summary>Q-17: nothing waits for ever behind what is more urgent.</summary>
+    [Fact]
+    public async Task One_start_in_sixteen_is_that_of_the_job_longest_due()
+    {
+        await using var own = await StoppedAsync();
+        var old = TestJobs.Noop(own.ProjectId) with
+        {
+            Priority = 4,
+            RunAt = TimeProvider.System.GetUtcNow().UtcDateTime.AddMinutes(-1),
+        };
+        await TestJobs.EnqueueAsync(own.Database, own.Services, old);
+        await TestJobs.EnqueueAsync(
+            own.Database,
+            own.Services,
+            [.. Enumerable.Range(0, 100).Select(_ => TestJobs.Noop(own.ProjectId) with { Priority = 1 })]
+        );
+        var claims = ActivatorUtilities.CreateInstance<JobClaims>(own.Services);
+
+        var order = new List<Guid>();
+        while (order.Count < 40)
+        {
+            order.AddRange((await claims.TakeAsync([new(JobQueue.Default, 1)], 0)).Jobs.Select(job => job.Job.Id));
+        }
+
+        Assert.InRange(order.IndexOf(old.Id), 1, 16);
+    }
+
+    /// <summary>A job that was lost twice may be what ends its process: it is tried with no other suspect beside it.</summary>
+    [Fact]
+    public async Task What_was_lost_twice_is_claimed_alone_among_what_was_lost()
+    {
+        await using var own = await StoppedAsync();
+        var jobs = Enumerable.Range(0, 4).Select(_ => TestJobs.Noop(own.ProjectId)).ToArray();
+        await TestJobs.EnqueueAsync(own.Database, own.Services, jobs);
+        foreach (var (job, lost) in jobs.Zip([2, 2, 1, 0]))
+        {
+            await TestJobs.ExecuteAsync(
+                own.Database,
+                "UPDATE jobs SET lost = @Lost WHERE project_id = @ProjectId AND id = @Id",
+                new
+                {
+                    own.ProjectId,
+                    job.Id,
+                    Lost = lost,
+                }
+            );
+        }
+
+        var claim = await ActivatorUtilities
+            .CreateInstance<JobClaims>(own.Services)
+            .TakeAsync([new(JobQueue.Default, 10)], 0);
+
+        Assert.Equal([jobs[0].Id, jobs[3].Id], claim.Jobs.Select(job => job.Job.Id));
+    }
+
+    private static async Task<Guid> NewQueueAsync(OwnService own, int weight)
+    {
+        var project = Guid.CreateVersion7();
+        await TestJobs.ExecuteAsync(
+            own.Database,
+            """
+            INSERT INTO projects (id, name, created_at, updated_at) VALUES (@Project, @Project::text, now(), now());
+            INSERT INTO queues (project_id, name, served_by, weight, retry) VALUES (@Project, 'shared', 'service', @Weight, '{}')
+            """,
+            new { Project = project, Weight = weight }
+        );
+        return project;
+    }
+
+    /// <summary>Claims as a process of its own, until a whole look finds nothing more.</summary>
+    private static async Task<IReadOnlyList<Guid>> TakeAllAsync(OwnService own)
+    {
+        var claims = ActivatorUtilities.CreateInstance<JobClaims>(own.Services);
+        var ids = new List<Guid>();
+        for (var (found, isWhole) = (0, true); found > 0 || isWhole; )
+        {
+            var claim = await claims.TakeAsync([new(JobQueue.Default, 20)], 0);
+            found = claim.Jobs.Count;
+            isWhole = found > 0 || claim.IsContended || claim.Patience is not null;
+            ids.AddRange(claim.Jobs.Select(job => job.Job.Id));
+        }
+
+        return ids;
     }
 
     /// <summary>A database nobody claims from but the test.</summary>

@@ -25,6 +25,72 @@ public sealed class JobRunnerTests(ServiceFixture service)
     }
 
     [Fact]
+    public async Task An_execution_that_takes_longer_than_its_queue_allows_is_a_failed_attempt()
+    {
+        var project = await service.NewProjectAsync();
+        await project.Http.PostAsync("/v1/queues", """{"name":"short","served_by":"service","max_run_seconds":1}""");
+        var job = TestJobs.New(
+            project.Id,
+            async (_, token) =>
+            {
+                await Task.Delay(Timeout.Infinite, token);
+                return new JobOutcome.Succeeded(null);
+            }
+        ) with
+        {
+            Queue = "short",
+            MaxAttempts = 1,
+        };
+        await TestJobs.EnqueueAsync(service, job);
+
+        var over = await TestJobs.BecomeAsync(project, job.Id, "failed");
+
+        Assert.Equal("deadline", over.GetProperty("error").GetProperty("code").GetString());
+    }
+
+    [Fact]
+    public async Task A_queue_with_a_limit_never_runs_more_and_uses_what_it_has()
+    {
+        var project = await service.NewProjectAsync();
+        await project.Http.PostAsync("/v1/queues", """{"name":"few","served_by":"service","max_running":3}""");
+        var (running, most) = (0, 0);
+        var jobs = Enumerable
+            .Range(0, 60)
+            .Select(_ =>
+                TestJobs.New(
+                    project.Id,
+                    async (_, token) =>
+                    {
+                        InterlockedMax(ref most, Interlocked.Increment(ref running));
+                        await Task.Delay(5, token);
+                        Interlocked.Decrement(ref running);
+                        return new JobOutcome.Succeeded(null);
+                    }
+                ) with
+                {
+                    Queue = "few",
+                }
+            )
+            .ToArray();
+        await TestJobs.EnqueueAsync(service, jobs);
+
+        foreach (var job in jobs)
+        {
+            await TestJobs.BecomeAsync(project, job.Id, "succeeded");
+        }
+
+        Assert.InRange(most, 2, 3);
+
+        static void InterlockedMax(ref int most, int value)
+        {
+            for (var seen = Volatile.Read(ref most); value > seen; seen = Volatile.Read(ref most))
+            {
+                Interlocked.CompareExchange(ref most, value, seen);
+            }
+        }
+    }
+
+    [Fact]
     public async Task A_kind_nobody_here_knows_goes_back_for_a_minute()
     {
         var project = await service.NewProjectAsync();

@@ -1,0 +1,126 @@
+using Bellhop.Infrastructure.Database;
+using Dapper;
+using Npgsql;
+
+namespace Bellhop.Features.Jobs;
+
+/// <summary>Puts jobs before others, inside the transaction that enqueues them.</summary>
+/// <remarks>
+/// A parent is locked before it is looked at, in the order of every end, so that it ends either before, and is judged here, or after,
+/// and is settled by its end.
+/// </remarks>
+internal static class JobParents
+{
+    /// <summary>Of each job that is there: how it ended, or null while it is unfinished; those stay so until the transaction ends.</summary>
+    public static async Task<Dictionary<Guid, short?>> LockAsync(
+        NpgsqlConnection connection,
+        Guid projectId,
+        IReadOnlyCollection<Guid> ids,
+        CancellationToken cancellationToken
+    )
+    {
+        var found = new Dictionary<Guid, short?>();
+        if (ids.Count == 0)
+        {
+            return found;
+        }
+
+        var unfinished = await connection.QueryAsync<Guid>(
+            Sql.Lock.With(new { ProjectId = projectId, Ids = ids.ToArray() }, cancellationToken)
+        );
+        foreach (var id in unfinished)
+        {
+            found[id] = null;
+        }
+
+        // a statement of its own: what ended while the first one waited is seen by it
+        var missing = ids.Where(id => !found.ContainsKey(id)).ToArray();
+        if (missing.Length > 0)
+        {
+            var over = await connection.QueryAsync<(Guid Id, short Outcome)>(
+                Sql.FindEnded.With(new { ProjectId = projectId, Ids = missing }, cancellationToken)
+            );
+            foreach (var (id, outcome) in over)
+            {
+                found[id] = outcome;
+            }
+        }
+
+        return found;
+    }
+
+    /// <summary>The held ones among these jobs, which stay held until the transaction ends.</summary>
+    public static async Task<HashSet<Guid>> LockHeldAsync(
+        NpgsqlConnection connection,
+        Guid projectId,
+        IReadOnlyCollection<Guid> ids,
+        CancellationToken cancellationToken
+    ) =>
+        ids.Count == 0
+            ? []
+            :
+            [
+                .. await connection.QueryAsync<Guid>(
+                    Sql.LockHeld.With(new { ProjectId = projectId, Ids = ids.ToArray() }, cancellationToken)
+                ),
+            ];
+
+    /// <param name="edges">Both ends are there, and a parent is broken where it has ended as its child does not need it.</param>
+    public static Task AddAsync(
+        NpgsqlConnection connection,
+        Guid projectId,
+        IReadOnlyCollection<(Guid Parent, Guid Child, bool IsBroken)> edges,
+        CancellationToken cancellationToken
+    ) =>
+        connection.ExecuteAsync(
+            Sql.Add.With(
+                new
+                {
+                    ProjectId = projectId,
+                    Parents = edges.Select(edge => edge.Parent).ToArray(),
+                    Children = edges.Select(edge => edge.Child).ToArray(),
+                    Broken = edges.Select(edge => edge.IsBroken).ToArray(),
+                },
+                cancellationToken
+            )
+        );
+
+    private static class Sql
+    {
+        public const string Lock = """
+            SELECT id
+            FROM jobs
+            WHERE project_id = @ProjectId AND id = ANY (@Ids::uuid[])
+            ORDER BY project_id, id
+            FOR UPDATE
+            """;
+
+        public const string FindEnded = """
+            SELECT h.id, h.outcome
+            FROM unnest(@Ids::uuid[]) AS p(id)
+            JOIN job_history h ON h.project_id = @ProjectId AND h.id = p.id AND h.finished_at >= id_time(p.id) - interval '1 minute'
+            """;
+
+        public const string LockHeld = """
+            SELECT id
+            FROM jobs
+            WHERE project_id = @ProjectId AND id = ANY (@Ids::uuid[]) AND state = 0 AND wait_reason = 3
+            ORDER BY project_id, id
+            FOR UPDATE
+            """;
+
+        public const string Add = """
+            WITH edges AS (
+                INSERT INTO job_edges (project_id, parent_id, child_id, is_broken)
+                SELECT @ProjectId, e.parent_id, e.child_id, e.is_broken
+                FROM unnest(@Parents::uuid[], @Children::uuid[], @Broken::boolean[]) AS e(parent_id, child_id, is_broken)
+                ON CONFLICT DO NOTHING
+                RETURNING parent_id
+            )
+            UPDATE jobs j
+            SET has_children = true
+            FROM (SELECT DISTINCT parent_id FROM edges) AS p
+            WHERE j.project_id = @ProjectId AND j.id = p.parent_id AND NOT j.has_children
+            """;
+    }
+}

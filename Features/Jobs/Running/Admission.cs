@@ -1,0 +1,182 @@
+using System.Threading.Channels;
+using Bellhop.Infrastructure.Background;
+using Bellhop.Infrastructure.Database;
+
+namespace Bellhop.Features.Jobs.Running;
+
+/// <summary>Lets jobs that wait for their lane or for other jobs become ready, as soon as the one or the others allow it.</summary>
+/// <remarks>
+/// Jobs with a lane are stored waiting, and so neither enqueueing nor finishing touches a row that many share. After their commit both
+/// tell here which lane may have room; a full lane costs nobody else anything, since its jobs are not in the index of what is ready.
+/// What a crash, another process or plain SQL leaves untold is found by <see cref="AdmitJobs"/> within five seconds.
+/// </remarks>
+internal sealed partial class Admission(
+    Databases databases,
+    QueueSignals signals,
+    TimeProvider clock,
+    ILogger<Admission> logger
+) : BackgroundService
+{
+    private const int MaxLanes = 64;
+    private const int MaxPending = 100_000; // more are left to the duty
+    private static readonly TimeSpan Backoff = TimeSpan.FromMilliseconds(50);
+
+    private readonly Lock _lock = new();
+
+    // under the lock: told by anyone, taken by the loop
+    private readonly HashSet<Lane> _lanes = [];
+    private readonly HashSet<(Guid ProjectId, Guid Id)> _ended = [];
+    private readonly Channel<bool> _wake = Channel.CreateBounded<bool>(
+        new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite }
+    );
+    private readonly LogPace _pace = new(clock);
+
+    /// <summary>There may be room, or something new: to be told after the commit, from any thread.</summary>
+    public void Look(Lane lane)
+    {
+        lock (_lock)
+        {
+            if (_lanes.Count < MaxPending)
+            {
+                _lanes.Add(lane);
+            }
+        }
+
+        _wake.Writer.TryWrite(true);
+    }
+
+    /// <summary>The job is over and others wait for that: to be told after the commit, from any thread.</summary>
+    public void Ended(Guid projectId, Guid id)
+    {
+        lock (_lock)
+        {
+            if (_ended.Count < MaxPending)
+            {
+                _ended.Add((projectId, id));
+            }
+        }
+
+        _wake.Writer.TryWrite(true);
+    }
+
+    /// <summary>The job is not running any more: to be told after the commit, from any thread.</summary>
+    /// <param name="hasChildren">It is over, and others wait for that.</param>
+    public void Left(ClaimedJob job, bool hasChildren)
+    {
+        if (job.Lane is { } lane)
+        {
+            Look(new Lane(job.ProjectId, job.QueueId, lane));
+        }
+
+        if (hasChildren)
+        {
+            Ended(job.ProjectId, job.Id);
+        }
+    }
+
+    /// <summary>Frees jobs that wait for nothing any more, and cancels those that wait in vain.</summary>
+    public async Task FreeAsync(IReadOnlyList<(Guid ProjectId, Guid Id)> jobs)
+    {
+        if (jobs.Count > 0)
+        {
+            await using var connection = await databases.Engine.OpenConnectionAsync();
+            Tell(await JobEdges.FreeAsync(connection, jobs));
+        }
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        await foreach (var _ in _wake.Reader.ReadAllAsync(stoppingToken))
+        {
+            while (Take() is var (lanes, ended) && lanes.Length + ended.Length > 0)
+            {
+                try
+                {
+                    await SettleAsync(ended);
+                    await AdmitAsync(lanes);
+                }
+                catch (Exception exception) when (exception is not OperationCanceledException)
+                {
+                    if (_pace.IsDue())
+                    {
+                        NotAdmitted(logger, exception, lanes.Length, ended.Length);
+                    }
+
+                    await Task.Delay(Backoff, clock, stoppingToken);
+                }
+            }
+        }
+    }
+
+    private (Lane[] Lanes, (Guid ProjectId, Guid Id)[] Ended) Take()
+    {
+        lock (_lock)
+        {
+            var lanes = _lanes.Take(MaxLanes).ToArray();
+            _lanes.ExceptWith(lanes);
+            var ended = _ended.Take(MaxLanes).ToArray();
+            _ended.ExceptWith(ended);
+            return (lanes, ended);
+        }
+    }
+
+    private async Task AdmitAsync(Lane[] lanes)
+    {
+        if (lanes.Length == 0)
+        {
+            return;
+        }
+
+        await using var connection = await databases.Engine.OpenConnectionAsync();
+        var admitted = await Lanes.AdmitAsync(connection, lanes);
+        if (admitted.Count > 0)
+        {
+            signals.Raise();
+        }
+
+        if (admitted.Busy.Count > 0)
+        {
+            // another process is at them: whether it saw what we were told of is not known
+            await Task.Delay(Backoff, clock);
+            foreach (var lane in admitted.Busy)
+            {
+                Look(lane);
+            }
+        }
+    }
+
+    private async Task SettleAsync((Guid ProjectId, Guid Id)[] ended)
+    {
+        if (ended.Length == 0)
+        {
+            return;
+        }
+
+        await using var connection = await databases.Engine.OpenConnectionAsync();
+        Tell(await JobEdges.SettleAsync(connection, ended));
+    }
+
+    private void Tell(SettledEdges settled)
+    {
+        foreach (var lane in settled.Lanes)
+        {
+            Look(lane);
+        }
+
+        foreach (var (projectId, id) in settled.Canceled)
+        {
+            Ended(projectId, id);
+        }
+
+        if (settled.HasReady)
+        {
+            signals.Raise();
+        }
+    }
+
+    [LoggerMessage(
+        LogLevel.Warning,
+        "{Lanes} lanes and {Jobs} jobs that others wait for could not be looked at; a duty does it within five seconds."
+    )]
+    private static partial void NotAdmitted(ILogger logger, Exception exception, int lanes, int jobs);
+}

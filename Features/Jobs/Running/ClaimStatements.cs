@@ -1,0 +1,255 @@
+namespace Bellhop.Features.Jobs.Running;
+
+/// <summary>The statements that claim: whoever claims, a job is picked and taken by the same words.</summary>
+/// <remarks>
+/// Each begins with <c>wanted</c>, the queues to look at: how many jobs the <c>pool</c> they share may take (<c>free</c>), how many of
+/// each queue to look at (<c>quota</c>), whose turn it is (<c>tag</c>, <see cref="FairShares"/>), how many <c>starts</c> it had, and how
+/// often a job may have been lost (<c>lost_below</c>).
+/// </remarks>
+internal static class ClaimStatements
+{
+    internal static class Sql
+    {
+        /// <summary>The service's queues without a limit: all that are ready.</summary>
+        // Queues with work are found by jumping through jobs_ready, so queues without any cost nothing.
+        public const string Whole = $"""
+            WITH RECURSIVE ready AS (
+                (SELECT project_id, queue_id FROM jobs WHERE state = 1 ORDER BY queue_id LIMIT 1)
+                UNION ALL
+                SELECT following.project_id, following.queue_id
+                FROM ready r
+                CROSS JOIN LATERAL (
+                    SELECT j.project_id, j.queue_id
+                    FROM jobs j
+                    WHERE j.state = 1 AND j.queue_id > r.queue_id
+                    ORDER BY j.queue_id
+                    LIMIT 1
+                ) AS following
+            ),
+            {OfTheService}
+            """;
+
+        /// <summary>The same for queues that were ready when all were looked at, each from where its last claim ended.</summary>
+        public const string Onward = $"""
+            WITH ready AS (
+                SELECT r.project_id, r.queue_id
+                FROM unnest(@ReadyProjects::uuid[], @ReadyQueues::bigint[]) AS r(project_id, queue_id)
+            ),
+            {OfTheService}
+            """;
+
+        /// <summary>Locks a queue with a limit for the claim that follows in the same transaction.</summary>
+        // Two statements, since one alone would count by the snapshot it took before it had the lock. Who comes second does not
+        // wait: it is told nothing, and takes nothing.
+        public const string Lock = """
+            WITH free AS MATERIALIZED (
+                SELECT queue_id FROM queues WHERE project_id = @ProjectId AND queue_id = @QueueId FOR NO KEY UPDATE SKIP LOCKED
+            )
+            SELECT set_config('bellhop.claims', COALESCE((SELECT queue_id::text FROM free), ''), true)
+            """;
+
+        /// <summary>One queue with a limit: as many as <c>max_running</c> and the rate leave of what is asked for.</summary>
+        public const string Limited = $"""
+            WITH room AS MATERIALIZED (
+                SELECT q.project_id, q.queue_id, q.name, q.lease_seconds, q.max_run_seconds, q.weight, q.rate_burst,
+                    GREATEST(now(), r.next_at) AS next_at,
+                    make_interval(secs => q.rate_seconds::float8 / q.rate_count) AS pace,
+                    GREATEST(0, LEAST(
+                        @Free,
+                        q.max_running - (
+                            SELECT count(*)
+                            FROM jobs j
+                            WHERE j.project_id = @ProjectId AND j.queue_id = q.queue_id AND j.state = 2
+                        ),
+                        floor(
+                            q.rate_burst
+                            - extract(epoch FROM GREATEST(now(), r.next_at) - now())::float8 * q.rate_count / q.rate_seconds
+                        )
+                    ))::integer AS free
+                FROM queues q
+                LEFT JOIN queue_rates r ON r.project_id = q.project_id AND r.queue_id = q.queue_id
+                WHERE q.project_id = @ProjectId AND q.queue_id = @QueueId AND q.paused_at IS NULL
+                    AND current_setting('bellhop.claims', true) = q.queue_id::text
+            ),
+            wanted AS (
+                SELECT project_id, queue_id, name, name AS pool, lease_seconds, max_run_seconds, weight, free, free AS quota, 0::float8 AS tag,
+                    @Starts::bigint AS starts, @LostBelow::integer AS lost_below
+                FROM room
+                WHERE free > 0
+            ),
+            {Taking},
+            paced AS (
+                INSERT INTO queue_rates (project_id, queue_id, next_at)
+                SELECT project_id, queue_id, next_at + pace * (SELECT count(*) FROM taken)
+                FROM room
+                WHERE pace IS NOT NULL AND EXISTS (SELECT FROM taken)
+                ON CONFLICT (project_id, queue_id) DO UPDATE SET next_at = excluded.next_at
+            )
+            SELECT COALESCE((SELECT free FROM room), -1)::bigint AS seen, NULL::uuid[] AS projects, NULL::bigint[] AS queues,
+                NULL::text[] AS names, NULL::smallint[] AS weights, NULL::boolean[] AS limited,
+                (SELECT extract(epoch FROM next_at - now() - pace * (rate_burst - 1))::float8 FROM room) AS patience, {NoJob}
+            UNION ALL
+            SELECT {Job}
+            FROM taken t
+            ORDER BY place NULLS FIRST
+            """;
+
+        /// <summary>Queues of a remote worker, without a limit. A call that comes again with its key is answered the same jobs.</summary>
+        // The tags are drawn, so that a worker that asks for one job at a time is given shares by weight all the same.
+        public const string OfWorker = $"""
+            WITH again AS MATERIALIZED (
+                SELECT project_id, id
+                FROM jobs
+                WHERE project_id = @ProjectId AND claim_key = @ClaimKey::uuid AND worker_id = @WorkerId AND state = 2
+            ),
+            holding AS (
+                SELECT max(lost) AS lost
+                FROM jobs
+                WHERE project_id = @ProjectId AND worker_id = @WorkerId AND claim_key IS NOT NULL AND state = 2
+            ),
+            wanted AS (
+                SELECT q.project_id, q.queue_id, q.name, ''::text AS pool, q.lease_seconds, q.max_run_seconds, q.weight, @Free::integer AS free,
+                    LEAST(s.max, @Free::integer) AS quota, -ln(1 - random()) / q.weight AS tag, 0::bigint AS starts,
+                    CASE WHEN h.lost >= 2 THEN 1 WHEN h.lost = 1 THEN 2 ELSE 32767 END AS lost_below
+                FROM unnest(@Queues::text[], @Maxes::integer[]) AS s(name, max)
+                JOIN queues q ON q.project_id = @ProjectId AND q.name = s.name AND q.deleted_at IS NULL
+                CROSS JOIN holding h
+                WHERE q.served_by = 'workers' AND q.paused_at IS NULL AND q.max_running IS NULL AND q.rate_count IS NULL
+                    AND NOT EXISTS (SELECT FROM again)
+            ),
+            {Taking}
+            SELECT (SELECT count(*) FROM picked) AS seen, NULL::uuid[] AS projects, NULL::bigint[] AS queues,
+                NULL::text[] AS names, NULL::smallint[] AS weights, NULL::boolean[] AS limited, NULL::float8 AS patience, {NoJob}
+            UNION ALL
+            SELECT {Job}
+            FROM taken t
+            UNION ALL
+            SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, j.project_id, j.id, j.queue_id, q.name, q.weight, j.kind, j.claim_no, j.attempt,
+                j.max_attempts, j.lost, j.args, j.traceparent, j.lane, j.checkpoint, j.snoozes, q.lease_seconds, j.priority, j.run_at, j.seq,
+                0::float8, false, q.max_run_seconds, 0
+            FROM again a
+            JOIN jobs j ON j.project_id = a.project_id AND j.id = a.id
+            JOIN queues q ON q.project_id = j.project_id AND q.queue_id = j.queue_id
+            ORDER BY place NULLS FIRST
+            """;
+
+        // Of queues of one name, each is looked into twice as far as its share: what others leave is then taken at once.
+        private const string OfTheService = $"""
+            served AS (
+                SELECT q.project_id, q.queue_id, q.name, q.lease_seconds, q.max_run_seconds, q.weight,
+                    q.max_running IS NOT NULL OR q.rate_count IS NOT NULL AS is_limited, COALESCE(s.free, @OtherFree) AS free,
+                    COALESCE(CASE WHEN t.tag IS NULL THEN s.floor ELSE GREATEST(t.tag, s.floor - 20.0 / q.weight) END, 0)::float8 AS tag, COALESCE(t.starts, 0) AS starts
+                FROM ready r
+                JOIN queues q ON q.project_id = r.project_id AND q.queue_id = r.queue_id
+                LEFT JOIN unnest(@Queues::text[], @Free::integer[], @Floors::float8[]) AS s(name, free, floor) ON s.name = q.name
+                LEFT JOIN unnest(@ShareQueues::bigint[], @ShareTags::float8[], @ShareStarts::bigint[]) AS t(queue_id, tag, starts)
+                    ON t.queue_id = q.queue_id
+                WHERE q.served_by = 'service' AND q.paused_at IS NULL
+            ),
+            wanted AS (
+                SELECT project_id, queue_id, name, name AS pool, lease_seconds, max_run_seconds, weight, free, tag, starts,
+                    LEAST(free, 1 + ceil(2.0 * free * weight / sum(weight) OVER (PARTITION BY name)))::integer AS quota,
+                    @LostBelow::integer AS lost_below
+                FROM served
+                WHERE NOT is_limited AND free > 0
+            ),
+            {Taking}
+            SELECT (SELECT count(*) FROM picked) AS seen, (SELECT array_agg(project_id ORDER BY queue_id) FROM served) AS projects,
+                (SELECT array_agg(queue_id ORDER BY queue_id) FROM served) AS queues,
+                (SELECT array_agg(name ORDER BY queue_id) FROM served) AS names,
+                (SELECT array_agg(weight ORDER BY queue_id) FROM served) AS weights,
+                (SELECT array_agg(is_limited ORDER BY queue_id) FROM served) AS limited, NULL::float8 AS patience, {NoJob}
+            UNION ALL
+            SELECT {Job}
+            FROM taken t
+            ORDER BY place NULLS FIRST
+            """;
+
+        // One probe a priority, since an index scan over all of them would read every urgent job due tomorrow. Every sixteenth turn
+        // of a queue is the oldest job's, whatever its priority. A job that was lost twice is on trial: its process holds no other
+        // that was ever lost. MATERIALIZED keeps the planner from running the locking part twice; that part says "ready" in words
+        // that fit no partial index, so that each row is found by its key, whatever the statistics of a moment say.
+        private const string Taking = """
+            candidates AS (
+                SELECT due.project_id, due.id, due.claim_no, due.run_at, due.seq, p.priority, w.queue_id, w.name, w.pool,
+                    w.lease_seconds, w.max_run_seconds, w.weight, w.free, w.quota, w.tag, w.starts,
+                    CASE WHEN due.kind = ANY (@Carriers::text[]) THEN 0 ELSE due.lost END AS lost,
+                    row_number() OVER (PARTITION BY w.queue_id ORDER BY p.priority, due.run_at, due.seq) AS rank,
+                    row_number() OVER (PARTITION BY w.queue_id ORDER BY due.run_at, due.seq) AS age
+                FROM wanted w
+                CROSS JOIN (VALUES (1::smallint), (2::smallint), (3::smallint), (4::smallint)) AS p(priority)
+                LEFT JOIN unnest(@PassedQueues::bigint[], @PassedPriorities::smallint[], @PassedRunAts::timestamptz[], @PassedSeqs::bigint[])
+                    AS c(queue_id, priority, run_at, seq) ON c.queue_id = w.queue_id AND c.priority = p.priority
+                CROSS JOIN LATERAL (
+                    SELECT j.project_id, j.id, j.claim_no, j.kind, j.lost, j.run_at, j.seq
+                    FROM jobs j
+                    WHERE j.state = 1 AND j.queue_id = w.queue_id AND j.priority = p.priority AND j.run_at <= now()
+                        AND (j.run_at, j.seq) > (COALESCE(c.run_at, '-infinity'), COALESCE(c.seq, 0))
+                        AND (j.lost < w.lost_below OR j.kind = ANY (@Carriers::text[]))
+                    ORDER BY j.run_at, j.seq
+                    LIMIT w.quota
+                ) AS due
+            ),
+            turns AS (
+                SELECT *,
+                    row_number() OVER (PARTITION BY queue_id ORDER BY LEAST(rank, 16 * age - starts % 16), age) AS turn
+                FROM candidates
+            ),
+            places AS (
+                SELECT *, row_number() OVER (PARTITION BY pool ORDER BY tag + (turn - 1) / weight::float8, run_at, seq) AS place
+                FROM turns
+                WHERE turn <= quota
+            ),
+            suspect AS (
+                SELECT id FROM places WHERE place <= free AND lost >= 2 ORDER BY place LIMIT 1
+            ),
+            picked AS MATERIALIZED (
+                SELECT project_id, id, claim_no, name, weight, lease_seconds, max_run_seconds, place
+                FROM places
+                WHERE place <= free
+                    AND (lost = 0 OR id = (SELECT id FROM suspect) OR (lost = 1 AND NOT EXISTS (SELECT FROM suspect)))
+            ),
+            mine AS MATERIALIZED (
+                SELECT j.project_id, j.id, j.claim_no, p.name, p.weight, p.lease_seconds, p.max_run_seconds, p.place
+                FROM picked p
+                JOIN jobs j ON j.project_id = p.project_id AND j.id = p.id
+                WHERE j.claim_no = p.claim_no AND j.lease_until IS NULL AND j.state > 0 AND j.run_at <= now()
+                ORDER BY j.project_id, j.id
+                FOR UPDATE OF j SKIP LOCKED
+            ),
+            taken AS (
+                UPDATE jobs j
+                SET state = 2, claim_no = j.claim_no + 1, attempt = LEAST(j.attempt + 1, 32767), claimed_at = now(),
+                    worker_id = @WorkerId, claim_key = @ClaimKey::uuid, lease_until = now() + make_interval(secs => m.lease_seconds)
+                FROM mine m
+                WHERE j.project_id = m.project_id AND j.id = m.id AND j.claim_no = m.claim_no
+                RETURNING j.project_id, j.id, j.queue_id, m.name, m.weight, j.kind, j.claim_no, j.attempt, j.max_attempts, j.lost, j.args,
+                    j.traceparent, j.lane, j.checkpoint, j.snoozes, m.lease_seconds, j.priority, j.run_at, j.seq, j.start_before, j.unique_key,
+                    m.max_run_seconds, m.place
+            ),
+            let_go AS MATERIALIZED (
+                SELECT k.project_id, k.key
+                FROM taken t
+                JOIN job_keys k ON k.project_id = t.project_id AND k.key = t.unique_key ->> 'key' AND k.job_id = t.id
+                WHERE t.unique_key ->> 'until' = 'start'
+                ORDER BY k.project_id, k.key
+                FOR UPDATE OF k
+            ),
+            freed AS (
+                DELETE FROM job_keys k USING let_go l WHERE k.project_id = l.project_id AND k.key = l.key
+            )
+            """;
+
+        private const string NoJob = """
+            NULL::uuid, NULL::uuid, NULL::bigint, NULL::text, NULL::smallint, NULL::text, NULL::bigint, NULL::smallint,
+            NULL::smallint, NULL::smallint, NULL::json, NULL::text, NULL::text, NULL::json, NULL::smallint, NULL::smallint, NULL::smallint,
+            NULL::timestamptz, NULL::bigint, NULL::float8, NULL::boolean, NULL::integer, NULL::bigint AS place
+            """;
+
+        private const string Job = """
+            NULL, NULL, NULL, NULL, NULL, NULL, NULL, t.project_id, t.id, t.queue_id, t.name, t.weight, t.kind, t.claim_no, t.attempt,
+            t.max_attempts, t.lost, t.args, t.traceparent, t.lane, t.checkpoint, t.snoozes, t.lease_seconds, t.priority, t.run_at, t.seq,
+            extract(epoch FROM now() - t.run_at)::float8, COALESCE(t.start_before < now(), false), t.max_run_seconds, t.place
+            """;
+    }
+}

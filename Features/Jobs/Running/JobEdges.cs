@@ -1,0 +1,169 @@
+using Npgsql;
+using NpgsqlTypes;
+
+namespace Bellhop.Features.Jobs.Running;
+
+/// <summary>What the ends of jobs made of those that waited for them.</summary>
+/// <param name="Lanes">Lanes of jobs that wait for nothing else now.</param>
+/// <param name="Canceled">Jobs that can no longer have what they waited for: others may wait for them in turn.</param>
+internal sealed record SettledEdges(
+    bool HasReady,
+    IReadOnlyList<Lane> Lanes,
+    IReadOnlyList<(Guid ProjectId, Guid Id)> Canceled
+);
+
+/// <summary>Jobs that wait for the ends of others, one row a pair.</summary>
+/// <remarks>
+/// An end is judged by the history, after it was committed, by whoever is first; to do it twice changes nothing. There is no counter
+/// on the job that waits: ten thousand ends do not write one row ten thousand times, and no end can be counted twice.
+/// </remarks>
+internal static class JobEdges
+{
+    public static async Task<SettledEdges> SettleAsync(
+        NpgsqlConnection connection,
+        IReadOnlyList<(Guid ProjectId, Guid Id)> ended
+    )
+    {
+        var children = await ReadKeysAsync(connection, Sql.Judge, ended);
+        return children.Count == 0 ? new SettledEdges(false, [], []) : await FreeAsync(connection, children);
+    }
+
+    /// <summary>Frees those that wait for nothing any more, and cancels those that wait in vain.</summary>
+    public static async Task<SettledEdges> FreeAsync(
+        NpgsqlConnection connection,
+        IReadOnlyList<(Guid ProjectId, Guid Id)> children
+    )
+    {
+        // statements that begin after the edges are gone for all to see: of two last parents one at least finds none left
+        var hasReady = false;
+        var lanes = new List<Lane>();
+        await using (var free = Command(connection, Sql.Free, children))
+        await using (var reader = await free.ExecuteReaderAsync())
+        {
+            while (await reader.ReadAsync())
+            {
+                hasReady |= reader.GetInt16(0) == 1;
+                if (!reader.IsDBNull(3))
+                {
+                    lanes.Add(new Lane(reader.GetGuid(1), reader.GetInt64(2), reader.GetString(3)));
+                }
+            }
+        }
+
+        return new SettledEdges(hasReady, lanes, await ReadKeysAsync(connection, Sql.Cancel, children));
+    }
+
+    private static async Task<IReadOnlyList<(Guid ProjectId, Guid Id)>> ReadKeysAsync(
+        NpgsqlConnection connection,
+        string sql,
+        IReadOnlyList<(Guid ProjectId, Guid Id)> keys
+    )
+    {
+        var found = new List<(Guid, Guid)>();
+        await using var command = Command(connection, sql, keys);
+        await using var reader = await command.ExecuteReaderAsync();
+        while (await reader.ReadAsync())
+        {
+            found.Add((reader.GetGuid(0), reader.GetGuid(1)));
+        }
+
+        return found;
+    }
+
+    private static NpgsqlCommand Command(
+        NpgsqlConnection connection,
+        string sql,
+        IReadOnlyList<(Guid ProjectId, Guid Id)> keys
+    ) =>
+        new(sql, connection)
+        {
+            Parameters =
+            {
+                new("ProjectIds", NpgsqlDbType.Array | NpgsqlDbType.Uuid)
+                {
+                    Value = keys.Select(key => key.ProjectId).ToArray(),
+                },
+                new("Ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid) { Value = keys.Select(key => key.Id).ToArray() },
+            },
+        };
+
+    private static class Sql
+    {
+        // the history row is held meanwhile: a retry, which takes it away, waits or is seen
+        public const string Judge = """
+            WITH ended AS MATERIALIZED (
+                SELECT h.project_id, h.id, h.outcome
+                FROM unnest(@ProjectIds::uuid[], @Ids::uuid[]) AS p(project_id, id)
+                JOIN job_history h ON h.project_id = p.project_id AND h.id = p.id
+                    AND h.finished_at >= id_time(p.id) - interval '1 minute'
+                FOR KEY SHARE OF h
+            ),
+            judged AS MATERIALIZED (
+                SELECT e.project_id, e.parent_id, e.child_id,
+                    COALESCE(CASE c.needs WHEN 0 THEN p.outcome = 0 WHEN 2 THEN p.outcome <> 0 END, true) AS is_met
+                FROM ended p
+                JOIN job_edges e ON e.project_id = p.project_id AND e.parent_id = p.id
+                LEFT JOIN jobs c ON c.project_id = e.project_id AND c.id = e.child_id
+                ORDER BY e.project_id, e.parent_id, e.child_id
+                FOR UPDATE OF e
+            ),
+            met AS (
+                DELETE FROM job_edges e
+                USING judged g
+                WHERE g.is_met AND e.project_id = g.project_id AND e.parent_id = g.parent_id AND e.child_id = g.child_id
+            ),
+            broken AS (
+                UPDATE job_edges e
+                SET is_broken = true
+                FROM judged g
+                WHERE NOT g.is_met AND e.project_id = g.project_id AND e.parent_id = g.parent_id AND e.child_id = g.child_id
+            )
+            SELECT DISTINCT project_id, child_id FROM judged
+            """;
+
+        public const string Free = """
+            WITH free AS MATERIALIZED (
+                SELECT j.project_id, j.id,
+                    CASE WHEN j.lane IS NOT NULL AND (q.lane_ordered OR q.lane_limit IS NOT NULL) THEN j.lane END AS lane
+                FROM unnest(@ProjectIds::uuid[], @Ids::uuid[]) AS c(project_id, id)
+                JOIN jobs j ON j.project_id = c.project_id AND j.id = c.id
+                JOIN queues q ON q.project_id = j.project_id AND q.queue_id = j.queue_id
+                WHERE j.state = 0 AND j.wait_reason = 2
+                    AND NOT EXISTS (SELECT FROM job_edges e WHERE e.project_id = j.project_id AND e.child_id = j.id)
+                ORDER BY j.project_id, j.id
+                FOR UPDATE OF j
+            )
+            UPDATE jobs j
+            SET state = CASE WHEN f.lane IS NULL THEN 1 ELSE 0 END, wait_reason = CASE WHEN f.lane IS NULL THEN 0 ELSE 1 END,
+                run_at = GREATEST(j.run_at, now())
+            FROM free f
+            WHERE j.project_id = f.project_id AND j.id = f.id AND j.state = 0 AND j.wait_reason = 2
+            RETURNING j.state, j.project_id, j.queue_id, f.lane
+            """;
+
+        public const string Cancel = $"""
+            WITH broken AS MATERIALIZED (
+                SELECT j.project_id, j.id
+                FROM unnest(@ProjectIds::uuid[], @Ids::uuid[]) AS c(project_id, id)
+                JOIN jobs j ON j.project_id = c.project_id AND j.id = c.id
+                WHERE j.state = 0 AND j.wait_reason IN (2, 3) AND NOT j.is_patient AND EXISTS (
+                    SELECT FROM job_edges e WHERE e.project_id = j.project_id AND e.child_id = j.id AND e.is_broken
+                )
+                ORDER BY j.project_id, j.id
+                FOR UPDATE OF j
+            ),
+            gone AS (
+                DELETE FROM jobs j
+                USING broken b
+                WHERE j.project_id = b.project_id AND j.id = b.id AND j.state = 0
+                RETURNING {EndedJobs.Columns}, 2::smallint AS outcome, 'parent_failed'::text AS reason, NULL::json AS result,
+                    NULL::json AS error
+            ),
+            {EndedJobs.Kept},
+            cut AS (
+                DELETE FROM job_edges e USING gone g WHERE e.project_id = g.project_id AND e.child_id = g.id
+            )
+            SELECT project_id, id FROM gone
+            """;
+    }
+}

@@ -1,0 +1,201 @@
+using System.Net;
+using System.Text.Json;
+using Bellhop.Tests.Features.Jobs.Workers;
+using Bellhop.Tests.Support;
+using Xunit;
+
+namespace Bellhop.Tests.Features.Jobs;
+
+public sealed class DependentJobTests(ServiceFixture service)
+{
+    [Fact]
+    public async Task A_job_waits_until_all_it_depends_on_have_succeeded()
+    {
+        var (project, worker) = await StartAsync();
+        var parents = new[] { await worker.EnqueueAsync(), await worker.EnqueueAsync() };
+        var child = await worker.EnqueueAsync(new { depends_on = parents });
+        var jobs = await worker.ClaimAsync();
+
+        await worker.FinishAsync(TestWorker.End(jobs[0], "succeeded"));
+        Assert.Equal("waiting", (await TestJobs.GetAsync(project, child)).State());
+        Assert.Empty(await worker.ClaimAsync());
+        await worker.FinishAsync(TestWorker.End(jobs[1], "succeeded"));
+
+        Assert.Equal(child, Id(Assert.Single(await worker.ClaimAsync(wait: 20))));
+    }
+
+    [Fact]
+    public async Task When_a_parent_fails_its_children_are_canceled_and_theirs_in_turn()
+    {
+        var (project, worker) = await StartAsync();
+        var parent = await worker.EnqueueAsync();
+        var child = await worker.EnqueueAsync(new { depends_on = new[] { parent } });
+        var grandchild = await worker.EnqueueAsync(new { depends_on = new[] { child } });
+        var after = await worker.EnqueueAsync(new { depends_on = new[] { parent }, depends_when = "finished" });
+        var rescue = await worker.EnqueueAsync(new { depends_on = new[] { parent }, depends_when = "failed" });
+
+        await FailAsync(worker, Assert.Single(await worker.ClaimAsync()));
+
+        await TestJobs.BecomeAsync(project, grandchild, "canceled");
+        Assert.Equal("parent_failed", (await TestJobs.GetAsync(project, child)).GetProperty("reason").GetString());
+        var ready = await worker.ClaimAsync(wait: 20);
+        Assert.Equal(new[] { after, rescue }.Order(), ready.Select(Id).Order());
+    }
+
+    /// <summary>Q-20: a callback is enqueued first, and freed when all its members are there.</summary>
+    [Fact]
+    public async Task A_callback_runs_once_when_all_of_its_batch_have_succeeded_a_retried_one_among_them()
+    {
+        var (project, worker) = await StartAsync();
+        var callback = await worker.EnqueueAsync(new { held = true, on_parent_failure = "wait" });
+        var (_, made) = await worker.PostAsync(
+            "/v1/jobs/bulk",
+            new
+            {
+                jobs = Enumerable
+                    .Range(0, 20)
+                    .Select(_ => new
+                    {
+                        queue = "mail",
+                        kind = "letter",
+                        blocks = new[] { callback },
+                    }),
+            }
+        );
+        Assert.Equal(20, made.GetProperty("succeeded").GetInt32());
+        await worker.PostAsync($"/v1/jobs/{callback}/free", new { });
+        var members = await worker.ClaimAsync(max: 20);
+        await worker.FinishAsync([.. members.Skip(1).Select(job => TestWorker.End(job, "succeeded"))]);
+        await FailAsync(worker, members[0]);
+        await Eventually.BeTrueAsync(async () => await BrokenAsync(project) == 1, "the callback knows of the failure");
+        Assert.Empty(await worker.ClaimAsync());
+
+        await worker.PostAsync($"/v1/jobs/{Id(members[0])}/retry", new { });
+        await worker.FinishAsync(TestWorker.End(Assert.Single(await worker.ClaimAsync(wait: 20)), "succeeded"));
+
+        Assert.Equal(callback, Id(Assert.Single(await worker.ClaimAsync(wait: 20))));
+        Assert.Empty(await worker.ClaimAsync());
+    }
+
+    [Fact]
+    public async Task A_request_may_hold_a_small_graph()
+    {
+        var (_, worker) = await StartAsync();
+
+        var (_, made) = await worker.PostAsync(
+            "/v1/jobs/bulk?atomic=true",
+            new
+            {
+                jobs = new object[] { Job("extract"), Job("left", "#0"), Job("right", "#0"), Job("load", "#1", "#2") },
+            }
+        );
+
+        Assert.Equal(4, made.GetProperty("succeeded").GetInt32());
+        var order = new List<string>();
+        while (order.Count < 4)
+        {
+            var jobs = await worker.ClaimAsync(wait: 20);
+            order.Add(
+                string.Join('+', jobs.Select(job => job.GetProperty("kind").GetString()).Order(StringComparer.Ordinal))
+            );
+            await worker.FinishAsync([.. jobs.Select(job => TestWorker.End(job, "succeeded"))]);
+            if (order[^1] == "load")
+            {
+                break;
+            }
+        }
+
+        Assert.Equal("extract", order[0]);
+        Assert.Equal("load", order[^1]);
+
+        static object Job(string kind, params string[] parents) =>
+            new
+            {
+                queue = "mail",
+                kind,
+                depends_on = parents,
+            };
+    }
+
+    [Fact]
+    public async Task What_is_over_counts_as_it_ended_and_what_is_not_there_is_refused()
+    {
+        var (project, worker) = await StartAsync();
+        var good = await worker.EnqueueAsync();
+        var bad = await worker.EnqueueAsync();
+        var jobs = (await worker.ClaimAsync()).ToDictionary(Id);
+        await worker.FinishAsync(TestWorker.End(jobs[good], "succeeded"));
+        await FailAsync(worker, jobs[bad]);
+
+        var after = await worker.EnqueueAsync(new { depends_on = new[] { good } });
+        var refused = await PostAsync(bad.ToString());
+        var unknown = await PostAsync(Guid.CreateVersion7().ToString());
+        var place = await PostAsync("#0");
+
+        Assert.Equal("ready", (await TestJobs.GetAsync(project, after)).State());
+        Assert.Equal((HttpStatusCode.Conflict, "parent_failed"), refused);
+        Assert.Equal((HttpStatusCode.UnprocessableEntity, "unknown_job"), unknown);
+        Assert.Equal((HttpStatusCode.UnprocessableEntity, "unknown_job"), place);
+
+        async Task<(HttpStatusCode, string?)> PostAsync(string parent)
+        {
+            var (status, body) = await worker.PostAsync(
+                "/v1/jobs",
+                new
+                {
+                    queue = "mail",
+                    kind = "letter",
+                    depends_on = new[] { parent },
+                }
+            );
+            return (status, body.GetProperty("code").GetString());
+        }
+    }
+
+    [Fact]
+    public async Task A_parent_of_another_project_is_no_parent()
+    {
+        var (_, worker) = await StartAsync();
+        var (_, stranger) = await StartAsync();
+        var theirs = await stranger.EnqueueAsync(new { held = true });
+
+        var (depends, _) = await worker.PostAsync(
+            "/v1/jobs",
+            new
+            {
+                queue = "mail",
+                kind = "a",
+                depends_on = new[] { theirs },
+            }
+        );
+        var (blocks, _) = await worker.PostAsync(
+            "/v1/jobs",
+            new
+            {
+                queue = "mail",
+                kind = "a",
+                blocks = new[] { theirs },
+            }
+        );
+
+        Assert.Equal((HttpStatusCode.UnprocessableEntity, HttpStatusCode.Conflict), (depends, blocks));
+    }
+
+    private static Guid Id(JsonElement job) => job.GetProperty("id").GetGuid();
+
+    private static Task<string[]> FailAsync(TestWorker worker, JsonElement job) =>
+        worker.FinishAsync(TestWorker.End(job, "failed", error: new { code = "broken", retryable = false }));
+
+    private Task<long> BrokenAsync(TestProject project) =>
+        TestJobs.QueryAsync<long>(
+            service.Database,
+            "SELECT count(*) FROM job_edges WHERE project_id = @Id AND is_broken",
+            new { project.Id }
+        );
+
+    private async Task<(TestProject, TestWorker)> StartAsync()
+    {
+        var project = await service.NewProjectAsync();
+        return (project, await TestWorker.ForAsync(project, "mail"));
+    }
+}

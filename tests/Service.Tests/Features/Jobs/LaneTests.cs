@@ -1,0 +1,96 @@
+using System.Text.Json;
+using Bellhop.Features.Jobs;
+using Bellhop.Tests.Features.Jobs.Workers;
+using Bellhop.Tests.Support;
+using Xunit;
+
+namespace Bellhop.Tests.Features.Jobs;
+
+public sealed class LaneTests(ServiceFixture service)
+{
+    [Fact]
+    public async Task A_lane_runs_as_many_at_once_as_its_queue_says_and_a_full_one_keeps_no_other_waiting()
+    {
+        var (_, worker) = await StartAsync(new { lane_limit = 2 });
+        for (var number = 0; number < 5; number++)
+        {
+            await worker.EnqueueAsync(new { lane = "customer-1" });
+        }
+
+        var other = await worker.EnqueueAsync(new { lane = "customer-2" });
+        var free = await worker.EnqueueAsync();
+
+        var jobs = await TakeAsync(worker, 4);
+
+        Assert.Subset(jobs.Select(Id).ToHashSet(), new HashSet<Guid> { other, free });
+        Assert.Empty(await worker.ClaimAsync());
+        var ends = jobs.Where(job => Id(job) != other && Id(job) != free).ToArray();
+        await worker.FinishAsync(TestWorker.End(ends[0], "succeeded"));
+        Assert.Single(await TakeAsync(worker, 1));
+        Assert.Empty(await worker.ClaimAsync());
+    }
+
+    [Fact]
+    public async Task An_ordered_lane_goes_one_after_the_other_and_a_retry_keeps_its_place()
+    {
+        var (project, worker) = await StartAsync(new { lane_ordered = true });
+        var ids = new List<Guid>();
+        foreach (var priority in (int[])[4, 1, 2])
+        {
+            ids.Add(await worker.EnqueueAsync(new { lane = "account", priority }));
+        }
+
+        var first = Assert.Single(await TakeAsync(worker, 1));
+        Assert.Empty(await worker.ClaimAsync());
+        await worker.FinishAsync(TestWorker.End(first, "snoozed", delay: 3600));
+        await service.SendAsync(project.Id, new AdmitJobs.Command());
+        Assert.Empty(await worker.ClaimAsync());
+        await TestJobs.MakeDueAsync(project, ids[0]);
+
+        var order = new List<Guid>();
+        while (order.Count < ids.Count)
+        {
+            var job = Assert.Single(await TakeAsync(worker, 1));
+            order.Add(Id(job));
+            await worker.FinishAsync(TestWorker.End(job, "succeeded"));
+        }
+
+        Assert.Equal(ids, order);
+    }
+
+    [Fact]
+    public async Task In_a_lane_without_order_a_job_that_is_put_off_gives_its_place_to_the_next()
+    {
+        var (project, worker) = await StartAsync(new { lane_limit = 1 });
+        var late = await worker.EnqueueAsync(new { lane = "account" });
+        var next = await worker.EnqueueAsync(new { lane = "account" });
+        await worker.FinishAsync(TestWorker.End(Assert.Single(await TakeAsync(worker, 1)), "snoozed", delay: 3600));
+
+        Assert.Equal(next, Id(Assert.Single(await TakeAsync(worker, 1))));
+
+        var waiting = await TestJobs.GetAsync(project, late);
+        Assert.Equal(("waiting", "lane"), (waiting.State(), waiting.GetProperty("wait_reason").GetString()));
+    }
+
+    private static Guid Id(JsonElement job) => job.GetProperty("id").GetGuid();
+
+    private async Task<(TestProject, TestWorker)> StartAsync(object limits)
+    {
+        var project = await service.NewProjectAsync();
+        return (project, await TestWorker.ForAsync(project, "mail", limits));
+    }
+
+    /// <summary>Claims until so many have come.</summary>
+    private static async Task<JsonElement[]> TakeAsync(TestWorker worker, int count)
+    {
+        var jobs = new List<JsonElement>();
+        while (jobs.Count < count)
+        {
+            var more = await worker.ClaimAsync(max: count - jobs.Count, wait: 20);
+            Assert.NotEmpty(more);
+            jobs.AddRange(more);
+        }
+
+        return [.. jobs];
+    }
+}

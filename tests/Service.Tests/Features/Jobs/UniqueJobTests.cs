@@ -1,0 +1,178 @@
+using System.Net;
+using Bellhop.Tests.Features.Jobs.Workers;
+using Bellhop.Tests.Support;
+using Xunit;
+
+namespace Bellhop.Tests.Features.Jobs;
+
+public sealed class UniqueJobTests(ServiceFixture service)
+{
+    [Fact]
+    public async Task A_key_is_held_until_the_end_whatever_happens_to_the_job_before()
+    {
+        var (_, worker) = await StartAsync();
+        var unique = new { unique = new { key = "invoice-7" } };
+        var id = await worker.EnqueueAsync(unique);
+
+        Assert.Equal(id, await worker.EnqueueAsync(unique));
+        var job = Assert.Single(await worker.ClaimAsync());
+        Assert.Equal(id, await worker.EnqueueAsync(unique));
+        await worker.FinishAsync(TestWorker.End(job, "released"));
+        Assert.Equal(id, await worker.EnqueueAsync(unique));
+        await worker.FinishAsync(TestWorker.End(Assert.Single(await worker.ClaimAsync()), "succeeded"));
+
+        Assert.NotEqual(id, await worker.EnqueueAsync(unique));
+    }
+
+    [Fact]
+    public async Task A_key_until_the_start_is_free_once_the_job_is_claimed()
+    {
+        var (_, worker) = await StartAsync();
+        var unique = new { unique = new { key = "sync", until = "start" } };
+        var id = await worker.EnqueueAsync(unique);
+
+        Assert.Equal(id, await worker.EnqueueAsync(unique));
+        Assert.Single(await worker.ClaimAsync());
+
+        Assert.NotEqual(id, await worker.EnqueueAsync(unique));
+    }
+
+    [Fact]
+    public async Task A_key_for_seconds_outlives_the_job_and_ends_by_itself()
+    {
+        var (project, worker) = await StartAsync();
+        var unique = new
+        {
+            unique = new
+            {
+                key = "hourly",
+                until = "seconds",
+                seconds = 3600,
+            },
+        };
+        var id = await worker.EnqueueAsync(unique);
+        await worker.FinishAsync(TestWorker.End(Assert.Single(await worker.ClaimAsync()), "succeeded"));
+
+        Assert.Equal(id, await worker.EnqueueAsync(unique));
+        await TestJobs.ExecuteAsync(
+            service.Database,
+            "UPDATE job_keys SET expires_at = now() - interval '1 second' WHERE project_id = @Id",
+            new { project.Id }
+        );
+
+        Assert.NotEqual(id, await worker.EnqueueAsync(unique));
+    }
+
+    [Fact]
+    public async Task The_last_of_a_burst_takes_the_place_of_those_before_it_until_one_has_begun()
+    {
+        var (_, worker) = await StartAsync();
+        var first = await worker.EnqueueAsync(Burst(1));
+
+        Assert.Equal(first, await worker.EnqueueAsync(Burst(2)));
+        var job = Assert.Single(await worker.ClaimAsync());
+        var (status, body) = await worker.PostAsync(
+            "/v1/jobs",
+            new
+            {
+                queue = "mail",
+                kind = "letter",
+                unique = new { key = "digest", on_conflict = "replace" },
+            }
+        );
+
+        Assert.Equal(
+            (first, 2),
+            (job.GetProperty("id").GetGuid(), job.GetProperty("args").GetProperty("version").GetInt32())
+        );
+        Assert.Equal((HttpStatusCode.Conflict, "key_taken"), (status, body.GetProperty("code").GetString()));
+
+        static object Burst(int version) =>
+            new { args = new { version }, unique = new { key = "digest", on_conflict = "replace" } };
+    }
+
+    [Fact]
+    public async Task A_taken_key_is_refused_where_that_is_asked_for()
+    {
+        var (_, worker) = await StartAsync();
+        var job = new
+        {
+            queue = "mail",
+            kind = "letter",
+            unique = new { key = "once", on_conflict = "reject" },
+        };
+
+        var made = await worker.PostAsync("/v1/jobs", job);
+        var again = await worker.PostAsync("/v1/jobs", job);
+
+        Assert.Equal((HttpStatusCode.Created, HttpStatusCode.Conflict), (made.Status, again.Status));
+        Assert.Equal("/unique/key", again.Body.GetProperty("errors")[0].GetProperty("pointer").GetString());
+    }
+
+    /// <summary>Q-19.</summary>
+    [Fact]
+    public async Task Of_a_thousand_with_five_hundred_keys_twice_five_hundred_are_made_and_each_duplicate_is_told_the_holder()
+    {
+        var (_, worker) = await StartAsync();
+        var jobs = Enumerable
+            .Range(0, 1000)
+            .Select(number => new
+            {
+                queue = "mail",
+                kind = "letter",
+                unique = new { key = $"k{number % 500}" },
+            })
+            .ToArray();
+
+        var calls = await Task.WhenAll(
+            Enumerable.Range(0, 4).Select(_ => worker.PostAsync("/v1/jobs/bulk", new { jobs }))
+        );
+
+        var ids = calls
+            .Select(call =>
+                call.Body.GetProperty("results")
+                    .EnumerateArray()
+                    .Select(one => one.GetProperty("id").GetGuid())
+                    .ToArray()
+            )
+            .ToArray();
+        Assert.All(calls, call => Assert.Equal(HttpStatusCode.OK, call.Status));
+        Assert.All(ids, all => Assert.Equal(all.Take(500), all.Skip(500)));
+        Assert.Equal(500, ids.SelectMany(all => all).Distinct().Count());
+        Assert.Equal(
+            500,
+            calls.Sum(call =>
+                call.Body.GetProperty("results")
+                    .EnumerateArray()
+                    .Count(one => one.GetProperty("status").GetInt32() == 201)
+            )
+        );
+    }
+
+    [Theory]
+    [InlineData("""{"key":""}""", "/unique/key")]
+    [InlineData("""{"key":"a","until":"never"}""", "/unique/until")]
+    [InlineData("""{"key":"a","until":"seconds"}""", "/unique/seconds")]
+    [InlineData("""{"key":"a","seconds":5}""", "/unique/seconds")]
+    [InlineData("""{"key":"a","on_conflict":"fight"}""", "/unique/on_conflict")]
+    public async Task What_is_wrong_with_a_key_is_said(string unique, string pointer)
+    {
+        var project = await service.NewProjectAsync();
+        using var content = new StringContent($$"""{"kind":"noop","unique":{{unique}}}""", null, "application/json");
+
+        var answer = await project.Http.PostAsync("/v1/jobs", content, TestContext.Current.CancellationToken);
+
+        Assert.Equal(HttpStatusCode.UnprocessableEntity, answer.StatusCode);
+        Assert.Contains(
+            $"\"{pointer}\"",
+            await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken),
+            StringComparison.Ordinal
+        );
+    }
+
+    private async Task<(TestProject, TestWorker)> StartAsync()
+    {
+        var project = await service.NewProjectAsync();
+        return (project, await TestWorker.ForAsync(project, "mail"));
+    }
+}
