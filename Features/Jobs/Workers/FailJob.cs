@@ -1,0 +1,52 @@
+using System.ComponentModel.DataAnnotations;
+using Bellhop.Infrastructure.Auth;
+using Bellhop.Infrastructure.Http;
+using Bellhop.Infrastructure.Http.Idempotency;
+using Carter;
+using MediatR;
+
+namespace Bellhop.Features.Jobs.Workers;
+
+/// <summary>Ends an attempt of one job as failed: it is tried again as its policy says.</summary>
+/// <remarks>Told again with the same lease it is a <c>duplicate</c>, which is a success.</remarks>
+public static class FailJob
+{
+    public sealed class Endpoint : ICarterModule
+    {
+        public void AddRoutes(IEndpointRouteBuilder app) =>
+            app.MapPost("/v1/jobs/{id:guid}/fail", Post)
+                .RequirePermission(Permissions.JobsWork)
+                .WithoutIdempotencyKey()
+                .WithName(nameof(FailJob))
+                .WithTags("Workers")
+                .Produces<EndView>()
+                .ProducesProblems(JobProblems.LeaseLost, Problems.Invalid);
+
+        /// <summary>Fail a job</summary>
+        public static async Task<IResult> Post(
+            Guid id,
+            Body<Report> body,
+            IMediator mediator,
+            CancellationToken cancellationToken
+        ) => (await mediator.Send(new Command(id, body.Value), cancellationToken)).ToHttp(TypedResults.Ok);
+    }
+
+    public sealed record Command(Guid Id, Report Report) : IRequest<Result<EndView>>;
+
+    /// <param name="Lease">As the claim gave it.</param>
+    public sealed record Report([property: MaxLength(Workers.Lease.Length)] string? Lease, EndError? Error = null)
+        : IExampled<Report>
+    {
+        public static Report Example =>
+            new(new Lease(1, Story.ClaimKey).ToString(), new EndError("paper_jam", "Tray 2."));
+    }
+
+    internal sealed class Handler(WorkerEnds ends) : IRequestHandler<Command, Result<EndView>>
+    {
+        public Task<Result<EndView>> Handle(Command request, CancellationToken cancellationToken) =>
+            ends.StoreOneAsync(
+                new EndDocument(request.Id, request.Report.Lease, "failed", Error: request.Report.Error),
+                cancellationToken
+            );
+    }
+}

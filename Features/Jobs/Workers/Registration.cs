@@ -1,0 +1,19 @@
+namespace Bellhop.Features.Jobs.Workers;
+
+internal static class Registration
+{
+    public static IServiceCollection AddWorkers(this IServiceCollection services)
+    {
+        services.AddSingleton<ClaimRules>();
+        services.AddSingleton<HeartbeatRules>();
+        services.AddSingleton<EndRules>();
+        services.AddSingleton<FinishRules>();
+        services.AddSingleton<WorkerRegistry>();
+        services.AddSingleton<WorkerClaims>();
+        services.AddSingleton<WorkerDesk>();
+        services.AddHostedService(provider => provider.GetRequiredService<WorkerDesk>());
+        services.AddScoped<WorkerEnds>();
+        services.AddScoped<DirectedWorkers>();
+        return services;
+    }
+}

@@ -1,0 +1,291 @@
+using System.Collections.Concurrent;
+using Bellhop.Features.Jobs.Queues;
+using Bellhop.Features.Jobs.Running;
+using Bellhop.Infrastructure.Auth;
+using Bellhop.Infrastructure.Database;
+using Bellhop.Infrastructure.Http;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace Bellhop.Features.Jobs.Workers;
+
+/// <summary>What a claim of a worker brought.</summary>
+/// <param name="Held">How many leases the worker has in all.</param>
+internal sealed record WorkerClaim(IReadOnlyList<ClaimedRow> Jobs, IReadOnlyList<SignalView> Signals, long Held);
+
+/// <summary>Takes jobs off the queues of remote workers: one statement for all queues without a limit, one for each that has one.</summary>
+/// <remarks>
+/// As many claims at a time as the database has good of; who would wait longer than a tenth of a second for its turn is told to come
+/// again. Heartbeats and ends have their turn always.
+/// </remarks>
+internal sealed class WorkerClaims(
+    Databases databases,
+    JobKinds kinds,
+    EndingStore endings,
+    QueueMinutes minutes,
+    TimeProvider clock
+) : IDisposable
+{
+    public const int MaxHeld = 1_000;
+    private const int AtOnce = 4;
+    private static readonly TimeSpan MaxTurn = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan Repeat = TimeSpan.FromSeconds(3);
+
+    private readonly SemaphoreSlim _turns = new(AtOnce);
+    private readonly string[] _carriers = kinds.Carriers;
+
+    // written by claims: when a worker was last told to stop a job, so that its next claim may wait
+    private readonly ConcurrentDictionary<(Guid Id, long ClaimNo), long> _told = new();
+
+    /// <summary>Null: there are too many claims at this moment.</summary>
+    public async Task<Result<WorkerClaim>?> TakeAsync(
+        Caller caller,
+        ClaimDocument asked,
+        CancellationToken cancellationToken
+    )
+    {
+        if (!await _turns.WaitAsync(MaxTurn, cancellationToken))
+        {
+            return null;
+        }
+
+        try
+        {
+            await using var connection = await databases.Workers.OpenConnectionAsync(cancellationToken);
+            return await TakeAsync(connection, caller.ProjectId, asked);
+        }
+        finally
+        {
+            _turns.Release();
+        }
+    }
+
+    /// <summary>Gives back what was claimed for a worker that has gone before it was told.</summary>
+    public async Task GiveBackAsync(IReadOnlyList<ClaimedRow> jobs)
+    {
+        if (jobs.Count > 0)
+        {
+            await using var connection = await databases.Workers.OpenConnectionAsync(CancellationToken.None);
+            await endings.WriteAsync(
+                connection,
+                [.. jobs.Select(row => new Ending(row.Job, new JobOutcome.Released(TimeSpan.Zero)))]
+            );
+        }
+    }
+
+    public void Dispose() => _turns.Dispose();
+
+    // it takes no token: the answer of a claim that was given up may be jobs
+    private async Task<Result<WorkerClaim>> TakeAsync(NpgsqlConnection connection, Guid projectId, ClaimDocument asked)
+    {
+        var queues = asked.Queues!.DistinctBy(queue => queue.Name, StringComparer.Ordinal).ToArray();
+        var open = new NpgsqlBatchCommand(ClaimStatements.Sql.OfWorker);
+        AddCommon(open.Parameters, asked, asked.Max);
+        open.Parameters.Add(new("ProjectId", projectId));
+        open.Parameters.Add(Of("Queues", NpgsqlDbType.Text, queues.Select(queue => queue.Name).ToArray()));
+        open.Parameters.Add(
+            Of("Maxes", NpgsqlDbType.Integer, queues.Select(queue => queue.Max ?? asked.Max).ToArray())
+        );
+        await using var batch = new NpgsqlBatch(connection)
+        {
+            BatchCommands =
+            {
+                new(Sql.Look)
+                {
+                    Parameters =
+                    {
+                        new("ProjectId", projectId),
+                        new("WorkerId", asked.Worker!.Id!.Value),
+                        Of("Queues", NpgsqlDbType.Text, queues.Select(queue => queue.Name).ToArray()),
+                    },
+                },
+                open,
+            },
+        };
+        List<LookedAt> looked;
+        ClaimAnswer answer;
+        await using (var reader = await batch.ExecuteReaderAsync(CancellationToken.None))
+        {
+            looked = await ReadAsync(reader);
+            await reader.NextResultAsync();
+            answer = await ClaimAnswer.ReadAsync(reader, isLimited: false, clock.GetTimestamp(), clock);
+        }
+
+        if (Check(asked.Queues!, looked) is { } problem)
+        {
+            return problem;
+        }
+
+        var jobs = answer.Rows.ToList();
+        // what was claimed before under this key is the whole answer
+        var isAgain = jobs.Count > 0 && answer.Seen == 0;
+        var limited = looked.Where(one => one.IsLimited && !isAgain).ToArray();
+        Random.Shared.Shuffle(limited);
+        foreach (var queue in limited)
+        {
+            var max = Math.Min(queues.First(one => one.Name == queue.Name).Max ?? asked.Max, asked.Max - jobs.Count);
+            if (max > 0)
+            {
+                jobs.AddRange(await TakeLimitedAsync(connection, projectId, asked, queue.QueueId!.Value, max));
+            }
+        }
+
+        foreach (var late in jobs.Where(row => row.IsLate).ToArray())
+        {
+            jobs.Remove(late);
+            await endings.WriteAsync(connection, [new Ending(late.Job, JobOutcome.Expired.Instance)]);
+        }
+
+        if (!isAgain)
+        {
+            jobs.ForEach(row => minutes.CountStarted(row.Job, row.WaitedSeconds));
+        }
+
+        var held = looked.Count == 0 ? 0 : looked[0].Held;
+        return new WorkerClaim(jobs, await SignalsAsync(connection, projectId, asked), held);
+    }
+
+    private async Task<IReadOnlyList<ClaimedRow>> TakeLimitedAsync(
+        NpgsqlConnection connection,
+        Guid projectId,
+        ClaimDocument asked,
+        long queueId,
+        int max
+    )
+    {
+        var claim = new NpgsqlBatchCommand(ClaimStatements.Sql.Limited);
+        AddCommon(claim.Parameters, asked, max);
+        claim.Parameters.Add(new("ProjectId", projectId));
+        claim.Parameters.Add(new("QueueId", queueId));
+        claim.Parameters.Add(new("Starts", (long)Random.Shared.Next(16)));
+        claim.Parameters.Add(new("LostBelow", 2));
+        await using var batch = new NpgsqlBatch(connection)
+        {
+            BatchCommands =
+            {
+                new(ClaimStatements.Sql.Lock) { Parameters = { new("ProjectId", projectId), new("QueueId", queueId) } },
+                claim,
+            },
+        };
+        await using var reader = await batch.ExecuteReaderAsync(CancellationToken.None);
+        await reader.NextResultAsync();
+        return (await ClaimAnswer.ReadAsync(reader, isLimited: true, clock.GetTimestamp(), clock)).Rows;
+    }
+
+    private async Task<IReadOnlyList<SignalView>> SignalsAsync(
+        NpgsqlConnection connection,
+        Guid projectId,
+        ClaimDocument asked
+    )
+    {
+        var signals = new List<SignalView>();
+        await using var command = new NpgsqlCommand(Sql.FindCanceled, connection)
+        {
+            Parameters = { new("ProjectId", projectId), new("WorkerId", asked.Worker!.Id!.Value) },
+        };
+        await using var reader = await command.ExecuteReaderAsync();
+        while (await reader.ReadAsync())
+        {
+            var (id, lease) = (reader.GetGuid(0), new Lease(reader.GetInt64(1), reader.GetGuid(2)));
+            var now = clock.GetTimestamp();
+            if (!_told.TryGetValue((id, lease.ClaimNo), out var told) || clock.GetElapsedTime(told, now) > Repeat)
+            {
+                _told[(id, lease.ClaimNo)] = now;
+                signals.Add(new SignalView(id, lease.ToString(), "cancel"));
+            }
+        }
+
+        foreach (var (key, told) in _told.Count > 1_000 ? _told.ToArray() : [])
+        {
+            if (clock.GetElapsedTime(told) > Repeat)
+            {
+                _told.TryRemove(key, out _);
+            }
+        }
+
+        return signals;
+    }
+
+    private void AddCommon(NpgsqlParameterCollection parameters, ClaimDocument asked, int free)
+    {
+        parameters.Add(new("Free", free));
+        parameters.Add(new("WorkerId", asked.Worker!.Id!.Value));
+        parameters.Add(new("ClaimKey", NpgsqlDbType.Uuid) { Value = asked.ClaimKey!.Value });
+        parameters.Add(Of("Carriers", NpgsqlDbType.Text, _carriers));
+        parameters.Add(Of("PassedQueues", NpgsqlDbType.Bigint, Array.Empty<long>()));
+        parameters.Add(Of("PassedPriorities", NpgsqlDbType.Smallint, Array.Empty<short>()));
+        parameters.Add(Of("PassedRunAts", NpgsqlDbType.TimestampTz, Array.Empty<DateTime>()));
+        parameters.Add(Of("PassedSeqs", NpgsqlDbType.Bigint, Array.Empty<long>()));
+    }
+
+    private static Problem? Check(IReadOnlyList<ClaimedQueue> asked, List<LookedAt> looked)
+    {
+        for (var index = 0; index < asked.Count; index++)
+        {
+            var queue = looked.FirstOrDefault(one => one.Name == asked[index].Name);
+            if (queue is null or { QueueId: null })
+            {
+                return JobProblems.UnknownQueue.Because(
+                    $"There is no queue {asked[index].Name}.",
+                    FieldError.At($"/queues/{index}/name", "unknown_queue", "Name a queue of the project.")
+                );
+            }
+
+            if (!queue.IsOfWorkers)
+            {
+                return JobProblems.NotOfWorkers.Because(
+                    $"The queue {queue.Name} is served by the service itself.",
+                    FieldError.At($"/queues/{index}/name", "not_of_workers", "Name a queue that is served by workers.")
+                );
+            }
+        }
+
+        return null;
+    }
+
+    private static async Task<List<LookedAt>> ReadAsync(NpgsqlDataReader reader)
+    {
+        var looked = new List<LookedAt>();
+        while (await reader.ReadAsync())
+        {
+            looked.Add(
+                new LookedAt(
+                    reader.GetString(0),
+                    reader.IsDBNull(1) ? null : reader.GetInt64(1),
+                    reader.GetBoolean(2),
+                    reader.GetBoolean(3),
+                    reader.GetInt64(4)
+                )
+            );
+        }
+
+        return looked;
+    }
+
+    private static NpgsqlParameter Of(string name, NpgsqlDbType type, object values) =>
+        new(name, NpgsqlDbType.Array | type) { Value = values };
+
+    private sealed record LookedAt(string Name, long? QueueId, bool IsOfWorkers, bool IsLimited, long Held);
+
+    private static class Sql
+    {
+        public const string Look = """
+            SELECT s.name, q.queue_id, COALESCE(q.served_by = 'workers', false) AS is_of_workers,
+                COALESCE(q.max_running IS NOT NULL OR q.rate_count IS NOT NULL, false) AS is_limited, (
+                    SELECT count(*)
+                    FROM jobs j
+                    WHERE j.project_id = @ProjectId AND j.worker_id = @WorkerId AND j.claim_key IS NOT NULL AND j.state = 2
+                ) AS held
+            FROM unnest(@Queues::text[]) AS s(name)
+            LEFT JOIN queues q ON q.project_id = @ProjectId AND q.name = s.name AND q.deleted_at IS NULL
+            """;
+
+        public const string FindCanceled = """
+            SELECT id, claim_no, claim_key
+            FROM jobs
+            WHERE project_id = @ProjectId AND worker_id = @WorkerId AND claim_key IS NOT NULL AND state = 2
+                AND cancel_requested_at IS NOT NULL
+            LIMIT 1000
+            """;
+    }
+}

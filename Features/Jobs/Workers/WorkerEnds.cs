@@ -1,0 +1,245 @@
+using Bellhop.Features.Jobs.Running;
+using Bellhop.Infrastructure.Auth;
+using Bellhop.Infrastructure.Database;
+using Bellhop.Infrastructure.Http;
+using Bellhop.Infrastructure.Mediation;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace Bellhop.Features.Jobs.Workers;
+
+/// <summary>What became of an end that a worker told.</summary>
+internal enum EndStatus
+{
+    Accepted,
+    Duplicate,
+    LeaseLost,
+    Unknown,
+}
+
+/// <summary>An end that was told, and what became of it.</summary>
+public sealed record ToldEnd
+{
+    internal ToldEnd(Guid? id, Result<EndStatus> result) => (Id, Result) = (id, result);
+
+    public Guid? Id { get; }
+
+    internal Result<EndStatus> Result { get; }
+}
+
+/// <summary>Stores the ends that workers tell, each guarded by its lease; the same end told again is answered as such.</summary>
+/// <remarks>A lease that ran out still counts while nobody else has claimed the job.</remarks>
+internal sealed class WorkerEnds(Databases databases, EndingStore store, EndRules rules, Caller caller)
+{
+    /// <returns>Of each end what became of it, or what is wrong with it.</returns>
+    public async Task<IReadOnlyList<Result<EndStatus>>> StoreAsync(
+        IReadOnlyList<EndDocument> ends,
+        CancellationToken cancellationToken
+    )
+    {
+        var results = ends.Select(Check).ToArray();
+        var sound = Enumerable.Range(0, ends.Count).Where(index => results[index].Problem is null).ToArray();
+        if (sound.Length == 0)
+        {
+            return results;
+        }
+
+        await using var connection = await databases.Workers.OpenConnectionAsync(cancellationToken);
+        var found = await FindAsync(connection, Array.ConvertAll(sound, index => ends[index]), cancellationToken);
+        var held = new List<(int Index, Ending Ending)>();
+        var isMeant = new HashSet<(Guid, long)>();
+        for (var place = 0; place < sound.Length; place++)
+        {
+            var index = sound[place];
+            var end = ends[index];
+            if (found[place] is { Job: { } job } && isMeant.Add((job.Id, job.ClaimNo)))
+            {
+                held.Add((index, new Ending(job, end.ToOutcome())));
+            }
+            else
+            {
+                results[index] = found[place].Job is null ? found[place].StatusOf(end.Outcome!) : EndStatus.Duplicate;
+            }
+        }
+
+        if (held.Count > 0)
+        {
+            // from here on it is done whether or not the worker still listens
+            var stored = await store.WriteAsync(connection, [.. held.Select(one => one.Ending)]);
+            foreach (var (index, ending) in held)
+            {
+                results[index] = stored.Contains((ending.Job.Id, ending.Job.ClaimNo))
+                    ? EndStatus.Accepted
+                    : EndStatus.LeaseLost;
+            }
+        }
+
+        return results;
+    }
+
+    /// <summary>One of them, where what is wrong is the answer's status.</summary>
+    public async Task<Result<EndView>> StoreOneAsync(EndDocument end, CancellationToken cancellationToken)
+    {
+        var result = (await StoreAsync([end], cancellationToken))[0];
+        return result.Problem is { } problem
+            ? problem
+            : result.Unwrap() switch
+            {
+                EndStatus.Accepted => new EndView(end.Id, "accepted", null),
+                EndStatus.Duplicate => new EndView(end.Id, "duplicate", null),
+                EndStatus.Unknown => JobProblems.NoJob,
+                _ => JobProblems.LeaseLost.Because(
+                    "Somebody else has the job by now; what was said counts for nothing."
+                ),
+            };
+    }
+
+    private Result<EndStatus> Check(EndDocument end) =>
+        ValidationProblem.Of(rules.Validate(end)) is { } problem ? problem : EndStatus.Accepted;
+
+    private async Task<Found[]> FindAsync(
+        NpgsqlConnection connection,
+        EndDocument[] ends,
+        CancellationToken cancellationToken
+    )
+    {
+        var leases = Array.ConvertAll(ends, end => Lease.Parse(end.Lease) ?? default);
+        await using var command = new NpgsqlCommand(Sql.Find, connection)
+        {
+            Parameters =
+            {
+                new("ProjectId", caller.ProjectId),
+                new("ReachQueues", NpgsqlDbType.Array | NpgsqlDbType.Text)
+                {
+                    Value = (object?)caller.ReachQueues ?? DBNull.Value,
+                },
+                new("Ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid)
+                {
+                    Value = ends.Select(end => end.Id!.Value).ToArray(),
+                },
+            },
+        };
+        var found = new Found[ends.Length];
+        await using (var reader = await command.ExecuteReaderAsync(cancellationToken))
+        {
+            while (await reader.ReadAsync(cancellationToken))
+            {
+                var place = reader.GetInt64(0) - 1;
+                found[place] = Read(reader, leases[place]);
+            }
+        }
+
+        await FindEndedAsync(connection, ends, leases, found, cancellationToken);
+        return found;
+    }
+
+    private Found Read(NpgsqlDataReader reader, Lease lease)
+    {
+        var isOurs = reader.GetInt64(4) == lease.ClaimNo && !reader.IsDBNull(5) && reader.GetGuid(5) == lease.ClaimKey;
+        var state = reader.GetInt16(6);
+        return new Found(
+            isOurs && state == 2
+                ? new ClaimedJob(
+                    caller.ProjectId,
+                    reader.GetGuid(1),
+                    reader.GetInt64(7),
+                    reader.GetString(2),
+                    reader.GetString(3),
+                    lease.ClaimNo,
+                    reader.GetInt16(8),
+                    reader.GetInt16(9),
+                    0,
+                    "{}",
+                    null
+                )
+                {
+                    Lane = reader.IsDBNull(10) ? null : reader.GetString(10),
+                    Snoozes = reader.GetInt16(11),
+                }
+                : null,
+            IsThere: true,
+            IsOurs: isOurs,
+            null
+        );
+    }
+
+    private async Task FindEndedAsync(
+        NpgsqlConnection connection,
+        EndDocument[] ends,
+        Lease[] leases,
+        Found[] found,
+        CancellationToken cancellationToken
+    )
+    {
+        var missing = Enumerable.Range(0, ends.Length).Where(place => !found[place].IsThere).ToArray();
+        if (missing.Length == 0)
+        {
+            return;
+        }
+
+        await using var command = new NpgsqlCommand(Sql.FindEnded, connection)
+        {
+            Parameters =
+            {
+                new("ProjectId", caller.ProjectId),
+                new("ReachQueues", NpgsqlDbType.Array | NpgsqlDbType.Text)
+                {
+                    Value = (object?)caller.ReachQueues ?? DBNull.Value,
+                },
+                new("Ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid)
+                {
+                    Value = missing.Select(place => ends[place].Id!.Value).ToArray(),
+                },
+            },
+        };
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            var place = missing[reader.GetInt64(0) - 1];
+            var isOurs =
+                reader.GetInt64(1) == leases[place].ClaimNo
+                && !reader.IsDBNull(2)
+                && reader.GetGuid(2) == leases[place].ClaimKey;
+            found[place] = new Found(null, IsThere: true, isOurs, reader.GetInt16(3));
+        }
+    }
+
+    /// <param name="Job">Held by this lease.</param>
+    /// <param name="IsOurs">The lease was the last one of the job.</param>
+    /// <param name="Outcome">Of a job that is over.</param>
+    private readonly record struct Found(ClaimedJob? Job, bool IsThere, bool IsOurs, short? Outcome)
+    {
+        public EndStatus StatusOf(string told) =>
+            !IsThere ? EndStatus.Unknown
+            : !IsOurs ? EndStatus.LeaseLost
+            : told switch
+            {
+                "succeeded" => Outcome == 0,
+                "failed" => Outcome is null or 1,
+                "canceled" => Outcome == 2,
+                _ => Outcome is null,
+            }
+                ? EndStatus.Duplicate
+            : EndStatus.LeaseLost;
+    }
+
+    private static class Sql
+    {
+        public const string Find = """
+            SELECT e.position, j.id, q.name, j.kind, j.claim_no, j.claim_key, j.state, j.queue_id, j.attempt, j.max_attempts, j.lane,
+                j.snoozes
+            FROM unnest(@Ids::uuid[]) WITH ORDINALITY AS e(id, position)
+            JOIN jobs j ON j.project_id = @ProjectId AND j.id = e.id
+            JOIN queues q ON q.project_id = j.project_id AND q.queue_id = j.queue_id
+            WHERE @ReachQueues::text[] IS NULL OR q.name = ANY (@ReachQueues)
+            """;
+
+        public const string FindEnded = """
+            SELECT e.position, h.claim_no, h.claim_key, h.outcome
+            FROM unnest(@Ids::uuid[]) WITH ORDINALITY AS e(id, position)
+            JOIN job_history h ON h.project_id = @ProjectId AND h.id = e.id AND h.finished_at >= id_time(e.id) - interval '1 minute'
+            JOIN queues q ON q.project_id = h.project_id AND q.queue_id = h.queue_id
+            WHERE @ReachQueues::text[] IS NULL OR q.name = ANY (@ReachQueues)
+            """;
+    }
+}

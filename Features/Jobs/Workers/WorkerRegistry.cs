@@ -1,0 +1,109 @@
+using System.Collections.Concurrent;
+using Bellhop.Infrastructure.Database;
+using Dapper;
+using Npgsql;
+
+namespace Bellhop.Features.Jobs.Workers;
+
+/// <summary>Which workers there are, and what each is to do. Written when a worker is new or asks for other queues, else twice a minute.</summary>
+/// <remarks>A directive that is given here or elsewhere is known to each process at once by a signal, else within half a minute.</remarks>
+public sealed class WorkerRegistry : IDisposable
+{
+    internal const string Topic = "worker:";
+    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(30);
+
+    private readonly NpgsqlDataSource _database;
+    private readonly TimeProvider _clock;
+    private readonly IDisposable _subscription;
+
+    // written by claims and heartbeats, forgotten when a directive is given
+    private readonly ConcurrentDictionary<(Guid ProjectId, Guid WorkerId), Seen> _seen = new();
+
+    public WorkerRegistry(NpgsqlDataSource database, Notifications notifications, TimeProvider clock)
+    {
+        (_database, _clock) = (database, clock);
+        _subscription = notifications.Subscribe(Topic, Forget);
+    }
+
+    /// <summary>Notes that a worker is there; answers what it is to do.</summary>
+    /// <param name="queues">Those it claims from; null: as before.</param>
+    public async ValueTask<string> SawAsync(
+        Guid projectId,
+        WorkerDocument worker,
+        IReadOnlyList<string>? queues,
+        CancellationToken cancellationToken
+    )
+    {
+        var key = (projectId, worker.Id!.Value);
+        var names = queues is null ? null : string.Join('\n', queues.Order(StringComparer.Ordinal));
+        if (
+            _seen.TryGetValue(key, out var seen)
+            && _clock.GetElapsedTime(seen.At) < Pause
+            && (names is null || names == seen.Queues)
+        )
+        {
+            return seen.Directive;
+        }
+
+        await using var connection = await _database.OpenConnectionAsync(cancellationToken);
+        var directive = await connection.QuerySingleAsync<string>(
+            Sql.Save.With(
+                new
+                {
+                    ProjectId = projectId,
+                    Id = worker.Id,
+                    worker.Name,
+                    worker.Version,
+                    worker.Host,
+                    Queues = queues?.Distinct(StringComparer.Ordinal).ToArray(),
+                },
+                cancellationToken
+            )
+        );
+        _seen[key] = new Seen(_clock.GetTimestamp(), names ?? seen?.Queues ?? "", directive);
+        Prune();
+        return directive;
+    }
+
+    public void Dispose() => _subscription.Dispose();
+
+    private void Forget(string topic)
+    {
+        if (!Guid.TryParse(topic.AsSpan(Topic.Length), out var id))
+        {
+            _seen.Clear();
+            return;
+        }
+
+        foreach (var key in _seen.Keys.Where(key => key.WorkerId == id))
+        {
+            _seen.TryRemove(key, out _);
+        }
+    }
+
+    // workers come and go, each with an id of its own
+    private void Prune()
+    {
+        if (_seen.Count > 10_000)
+        {
+            foreach (var (key, seen) in _seen.Where(pair => _clock.GetElapsedTime(pair.Value.At) > Pause))
+            {
+                _seen.TryRemove(new(key, seen));
+            }
+        }
+    }
+
+    private sealed record Seen(long At, string Queues, string Directive);
+
+    private static class Sql
+    {
+        public const string Save = """
+            INSERT INTO workers AS w (project_id, id, name, version, host, queues)
+            VALUES (@ProjectId, @Id, @Name, @Version, @Host, COALESCE(@Queues::text[], '{}'))
+            ON CONFLICT (project_id, id) DO UPDATE
+            SET name = excluded.name, version = excluded.version, host = excluded.host,
+                queues = COALESCE(@Queues::text[], w.queues), last_seen_at = now()
+            RETURNING directive
+            """;
+    }
+}

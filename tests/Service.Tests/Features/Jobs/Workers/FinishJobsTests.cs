@@ -1,0 +1,190 @@
+using System.Text.Json;
+using Bellhop.Features.Jobs;
+using Bellhop.Tests.Support;
+using Xunit;
+
+namespace Bellhop.Tests.Features.Jobs.Workers;
+
+public sealed class FinishJobsTests(ServiceFixture service)
+{
+    [Fact]
+    public async Task An_end_is_accepted_once_and_a_duplicate_after_that()
+    {
+        var (project, worker) = await StartAsync();
+        var id = await worker.EnqueueAsync();
+        var job = Assert.Single(await worker.ClaimAsync());
+        var end = new
+        {
+            id,
+            lease = job.GetProperty("lease"),
+            outcome = "succeeded",
+            result = new { pages = 3 },
+        };
+
+        Assert.Equal(["accepted"], await worker.FinishAsync(end));
+        Assert.Equal(["duplicate", "duplicate"], await worker.FinishAsync(end, end));
+
+        var over = await TestJobs.GetAsync(project, id);
+        Assert.Equal(("succeeded", 3), (over.State(), over.GetProperty("result").GetProperty("pages").GetInt32()));
+        Assert.Equal(["lease_lost"], await worker.FinishAsync(TestWorker.End(job, "failed")));
+        Assert.Equal(
+            1,
+            await TestJobs.QueryAsync<long>(
+                service.Database,
+                "SELECT count(*) FROM job_history WHERE project_id = @ProjectId AND id = @Id",
+                new { ProjectId = project.Id, Id = id }
+            )
+        );
+    }
+
+    /// <summary>Q-01 and Q-10: the lease, not the clock, decides whose end counts.</summary>
+    [Fact]
+    public async Task An_end_that_is_late_counts_until_somebody_else_has_the_job()
+    {
+        var (project, worker) = await StartAsync();
+        await worker.EnqueueAsync();
+        await worker.EnqueueAsync();
+        var mine = await worker.ClaimAsync();
+        await TestWorker.ExpireAsync(project);
+
+        Assert.Equal(["accepted"], await worker.FinishAsync(TestWorker.End(mine[0], "succeeded")));
+        await TestWorker.ExpireAsync(project);
+        await service.SendAsync(project.Id, new RescueJobs.Command());
+        await TestJobs.MakeDueAsync(project, mine[1].GetProperty("id").GetGuid());
+        var other = new TestWorker(service.NewClient(project.Key), "mail");
+        var theirs = Assert.Single(await other.ClaimAsync());
+
+        Assert.Equal(["lease_lost"], await worker.FinishAsync(TestWorker.End(mine[1], "failed")));
+        Assert.Equal(["accepted"], await other.FinishAsync(TestWorker.End(theirs, "succeeded")));
+        Assert.Equal(["lease_lost"], await worker.FinishAsync(TestWorker.End(mine[1], "succeeded")));
+        Assert.Equal((1, 2), (theirs.GetProperty("lost").GetInt32(), theirs.GetProperty("attempt").GetInt32()));
+    }
+
+    /// <summary>Q-02: the number of the attempt repeats, that of the claim does not.</summary>
+    [Fact]
+    public async Task What_is_released_has_its_attempt_back_and_the_old_lease_is_worth_nothing()
+    {
+        var (_, worker) = await StartAsync();
+        await worker.EnqueueAsync();
+        var first = Assert.Single(await worker.ClaimAsync());
+        Assert.Equal(["accepted"], await worker.FinishAsync(TestWorker.End(first, "released")));
+        Assert.Equal(["duplicate"], await worker.FinishAsync(TestWorker.End(first, "released")));
+
+        var second = Assert.Single(await worker.ClaimAsync());
+
+        Assert.Equal((1, 1), (first.GetProperty("attempt").GetInt32(), second.GetProperty("attempt").GetInt32()));
+        Assert.NotEqual(first.GetProperty("fence").GetInt64(), second.GetProperty("fence").GetInt64());
+        Assert.Equal(["lease_lost"], await worker.FinishAsync(TestWorker.End(first, "succeeded")));
+        Assert.Equal(["accepted"], await worker.FinishAsync(TestWorker.End(second, "succeeded")));
+    }
+
+    [Fact]
+    public async Task What_fails_is_tried_again_until_its_attempts_are_used_or_it_says_that_is_no_use()
+    {
+        var (project, worker) = await StartAsync();
+        var id = await worker.EnqueueAsync(new { max_attempts = 2, retry = new { initial_seconds = 0, jitter = 0 } });
+        var hopeless = await worker.EnqueueAsync(new { kind = "hopeless" });
+        var error = new
+        {
+            code = "paper_jam",
+            message = "Tray 2.",
+            detail = new { tray = 2 },
+        };
+        var first = await worker.ClaimAsync();
+        await worker.FinishAsync(
+            TestWorker.End(first[0], "failed", error: error),
+            TestWorker.End(first[1], "failed", error: new { code = "no_address", retryable = false })
+        );
+
+        var again = Assert.Single(await worker.ClaimAsync());
+        await worker.FinishAsync(TestWorker.End(again, "failed", error: error));
+
+        var dead = await TestJobs.GetAsync(project, id);
+        Assert.Equal(("failed", 2), (dead.State(), dead.GetProperty("attempts").GetArrayLength()));
+        Assert.Equal("paper_jam", dead.GetProperty("error").GetProperty("code").GetString());
+        Assert.Equal(2, dead.GetProperty("error").GetProperty("detail").GetProperty("tray").GetInt32());
+        Assert.Equal("failed", (await TestJobs.GetAsync(project, hopeless)).State());
+    }
+
+    [Fact]
+    public async Task A_snoozed_job_comes_later_without_an_attempt_used_and_a_thousand_are_the_most()
+    {
+        var (project, worker) = await StartAsync();
+        var id = await worker.EnqueueAsync();
+        var job = Assert.Single(await worker.ClaimAsync());
+        await worker.FinishAsync(TestWorker.End(job, "snoozed", delay: 3600));
+
+        var asleep = await TestJobs.GetAsync(project, id);
+        await TestJobs.MakeDueAsync(project, id);
+        await TestJobs.ExecuteAsync(
+            service.Database,
+            "UPDATE jobs SET snoozes = 1000 WHERE project_id = @Id",
+            new { project.Id }
+        );
+        await worker.FinishAsync(TestWorker.End(Assert.Single(await worker.ClaimAsync()), "snoozed", delay: 0));
+
+        Assert.Equal(("ready", 0), (asleep.State(), asleep.GetProperty("attempt").GetInt32()));
+        var over = await TestJobs.GetAsync(project, id);
+        Assert.Equal(
+            ("failed", "too_many_snoozes"),
+            (over.State(), over.GetProperty("error").GetProperty("code").GetString())
+        );
+    }
+
+    [Fact]
+    public async Task One_bad_end_keeps_no_other_out_and_is_told_what_would_be_right()
+    {
+        var (project, worker) = await StartAsync();
+        var id = await worker.EnqueueAsync();
+        var job = Assert.Single(await worker.ClaimAsync());
+
+        var (_, body) = await worker.PostAsync(
+            "/v1/jobs/finish",
+            new
+            {
+                jobs = new object[]
+                {
+                    TestWorker.End(job, "done"),
+                    TestWorker.End(job, "snoozed", delay: 30 * 24 * 3600),
+                    new
+                    {
+                        id = Guid.CreateVersion7(),
+                        lease = job.GetProperty("lease"),
+                        outcome = "succeeded",
+                    },
+                    new
+                    {
+                        id,
+                        lease = new string('A', 32),
+                        outcome = "succeeded",
+                    },
+                    new
+                    {
+                        id,
+                        lease = "short",
+                        outcome = "succeeded",
+                    },
+                    TestWorker.End(job, "succeeded"),
+                },
+            }
+        );
+
+        var results = body.GetProperty("results").EnumerateArray().ToArray();
+        Assert.Equal(
+            ["invalid", "invalid", "invalid", "lease_lost", "lease_lost", "accepted"],
+            results.Select(result => result.GetProperty("status").GetString())
+        );
+        Assert.Equal(["invalid_outcome", "delay_out_of_range"], results.Take(2).Select(Code));
+        Assert.Equal("not_found", results[2].GetProperty("problem").GetProperty("code").GetString());
+        Assert.Equal("succeeded", (await TestJobs.GetAsync(project, id)).State());
+
+        static string? Code(JsonElement result) =>
+            result.GetProperty("problem").GetProperty("errors")[0].GetProperty("code").GetString();
+    }
+
+    private async Task<(TestProject, TestWorker)> StartAsync()
+    {
+        var project = await service.NewProjectAsync();
+        return (project, await TestWorker.ForAsync(project, "mail"));
+    }
+}
