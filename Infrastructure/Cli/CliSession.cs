@@ -7,6 +7,7 @@ using Bellhop.Infrastructure.Http;
 using Bellhop.Infrastructure.Mediation;
 using Bellhop.Infrastructure.Telemetry;
 using MediatR;
+using Microsoft.Extensions.Hosting.Internal;
 
 namespace Bellhop.Infrastructure.Cli;
 
@@ -151,6 +152,7 @@ public sealed class CliSession(ParseResult parsed, Composition composition)
         new ServiceCollection()
             .AddSingleton(Configuration)
             .AddSingleton(TimeProvider.System)
+            .AddSingleton<IHostApplicationLifetime, ApplicationLifetime>() // of what a command runs as the service would
             .AddMediation()
             .AddPermissions()
             .AddLogging(logging => logging.AddWarnings());

@@ -51,15 +51,21 @@ public static class Bulk
     }
 
     /// <summary>The answer where each item counts by itself.</summary>
-    public static BulkAnswer Answer(HttpContext http, IReadOnlyList<Result<Guid>> results)
+    /// <param name="isNew">Whether the request made it: 201, else 200.</param>
+    public static BulkAnswer Answer<T>(
+        HttpContext http,
+        IReadOnlyList<Result<T>> results,
+        Func<T, Guid> id,
+        Func<T, bool> isNew
+    )
     {
-        BulkItem[] items = [.. results.Select((result, index) => ToItem(http, result, index))];
+        BulkItem[] items = [.. results.Select((result, index) => ToItem(http, result, index, id, isNew))];
         var failed = items.Count(item => item.Problem is not null);
         return new BulkAnswer(items, items.Length - failed, failed);
     }
 
     /// <summary>The problem of the whole where all count or none, in the words of the items' own; null where none has one.</summary>
-    public static Problem? AtomicProblem(IReadOnlyList<Result<Guid>> results, string member)
+    public static Problem? AtomicProblem<T>(IReadOnlyList<Result<T>> results, string member)
     {
         var errors = results
             .SelectMany((result, index) => result.Problem is { } problem ? Place(problem, $"/{member}/{index}") : [])
@@ -86,7 +92,13 @@ public static class Bulk
         }
     }
 
-    private static BulkItem ToItem(HttpContext http, Result<Guid> result, int index) =>
+    private static BulkItem ToItem<T>(
+        HttpContext http,
+        Result<T> result,
+        int index,
+        Func<T, Guid> id,
+        Func<T, bool> isNew
+    ) =>
         result.Problem is { } problem
             ? new BulkItem(
                 index,
@@ -94,5 +106,10 @@ public static class Bulk
                 null,
                 ProblemBody.Of(problem, http.Request.Path, http.TraceIdentifier)
             )
-            : new BulkItem(index, StatusCodes.Status201Created, result.Unwrap(), null);
+            : new BulkItem(
+                index,
+                isNew(result.Unwrap()) ? StatusCodes.Status201Created : StatusCodes.Status200OK,
+                id(result.Unwrap()),
+                null
+            );
 }

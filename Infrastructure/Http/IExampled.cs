@@ -29,6 +29,8 @@ public static class Story
     public static readonly Guid Delivery = new("0199c8c5-b000-7b91-8e5f-a7c3064d1b26");
     public static readonly Guid Source = new("0199c8a0-f3e0-7640-b1d9-08c57ea2f417");
     public static readonly Guid Rejection = new("0199c8b7-91d0-7c83-85e2-6fb04a9d1c38");
+    public static readonly Guid Worker = new("0199c8c0-7d10-7a5e-9c34-0b8de1f26a47");
+    public static readonly Guid ClaimKey = new("5d1f0c6e-93b7-4e28-8a40-c7f2169be305");
     public static readonly Guid Queue = new("0199c8a0-9a64-7d27-b4e8-63f1c05a7d90");
 
     /// <summary>When the shop was set up.</summary>

@@ -1,6 +1,7 @@
 using System.Reflection;
 using Bellhop.Features.Accounts;
 using Bellhop.Features.Jobs;
+using Bellhop.Features.Jobs.Workers;
 using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Http.Idempotency;
 using Bellhop.Infrastructure.Http.Resources;
@@ -48,6 +49,7 @@ public sealed class SliceRules(ServiceFixture service)
 
     private static readonly Type[] Parts =
     [
+        typeof(DirectedWorkers),
         typeof(EnqueuedJobs),
         typeof(JobActions),
         typeof(JobSelection),

@@ -185,6 +185,11 @@ public sealed class DocumentTests(ServiceFixture service)
                 await account.SetAsync("email = 'ada@example.com', email_key = 'ada@example.com'");
             }
 
+            if (operation.Path == "/v1/jobs/claim")
+            {
+                await project.Http.PostAsync("/v1/queues", """{"name":"mail"}""");
+            }
+
             // the key of the example is nobody's
             var example = body.Value!["example"]!.ToJsonString();
             using var content = new StringContent(example.Replace(TokenRequest.Example.ApiKey!, project.Key));

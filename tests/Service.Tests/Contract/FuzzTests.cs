@@ -35,6 +35,10 @@ public sealed class FuzzTests(ServiceFixture service)
         "POST /v1/auth/redeem",
         "POST /v1/auth/totp/confirm",
         "POST /v1/auth/totp/disable",
+        "POST /v1/jobs/{id}/complete", // a lease
+        "POST /v1/jobs/{id}/fail",
+        "POST /v1/jobs/{id}/release",
+        "POST /v1/jobs/{id}/snooze",
     ];
 
     private readonly ConcurrentDictionary<string, ConcurrentBag<string>> _ids = new(StringComparer.Ordinal);
@@ -64,6 +68,7 @@ public sealed class FuzzTests(ServiceFixture service)
         var project = await service.NewProjectAsync();
         // a thousand odd events, sent to each endpoint that other requests made, would be a test of load
         var quiet = await service.NewProjectAsync();
+        (await project.Http.PostAsync("/v1/queues", """{"name":"mail"}""")).Expect(HttpStatusCode.Created); // that of examples
         foreach (var group in document.Operations.GroupBy(Turn).OrderBy(group => group.Key))
         {
             await Parallel.ForEachAsync(
@@ -161,7 +166,12 @@ public sealed class FuzzTests(ServiceFixture service)
         var body = await ReadAsync(answer);
         var faults = Faults(document, operation, answer, body).ToList();
         // whoever shares the machine may have had it for a moment
-        if (watch.Elapsed > Late && await IsLateAgainAsync(operation, one, client))
+        // a claim waits as long as it is told to
+        if (
+            watch.Elapsed > Late
+            && operation.Path != "/v1/jobs/claim"
+            && await IsLateAgainAsync(operation, one, client)
+        )
         {
             faults.Add($"took {watch.Elapsed.TotalSeconds:F1} s");
         }

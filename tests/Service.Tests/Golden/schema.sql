@@ -319,9 +319,7 @@ CREATE TABLE bellhop.job_edges (
     project_id uuid NOT NULL,
     parent_id uuid NOT NULL,
     child_id uuid NOT NULL,
-    needs smallint NOT NULL,
-    broken boolean DEFAULT false NOT NULL,
-    CONSTRAINT job_edges_needs_check CHECK (((needs >= 0) AND (needs <= 2)))
+    is_broken boolean DEFAULT false NOT NULL
 );
 CREATE TABLE bellhop.job_history (
     project_id uuid NOT NULL,
@@ -343,6 +341,7 @@ CREATE TABLE bellhop.job_history (
     error json,
     reason text,
     worker_id uuid,
+    claim_key uuid,
     lane text,
     tags text[],
     unique_key json,
@@ -372,6 +371,7 @@ CREATE TABLE bellhop.job_history_default (
     error json,
     reason text,
     worker_id uuid,
+    claim_key uuid,
     lane text,
     tags text[],
     unique_key json,
@@ -446,6 +446,8 @@ CREATE TABLE bellhop.jobs (
     start_before timestamp with time zone,
     claim_key uuid,
     lane text,
+    needs smallint,
+    is_patient boolean,
     tags text[],
     unique_key json,
     progress real,
@@ -453,6 +455,7 @@ CREATE TABLE bellhop.jobs (
     checkpoint json,
     CONSTRAINT jobs_cancel_has_end CHECK (((cancel_requested_at IS NULL) = (cancel_by IS NULL))),
     CONSTRAINT jobs_lease_while_running CHECK (((state = 2) = (lease_until IS NOT NULL))),
+    CONSTRAINT jobs_needs_check CHECK (((needs >= 0) AND (needs <= 2))),
     CONSTRAINT jobs_priority_check CHECK (((priority >= 1) AND (priority <= 4))),
     CONSTRAINT jobs_run_at_finite CHECK (isfinite(run_at)),
     CONSTRAINT jobs_start_before_finite CHECK (isfinite(start_before)),
@@ -845,6 +848,7 @@ COMMENT ON COLUMN bellhop.webhook_endpoints.secrets IS 'sealed';
 CREATE TABLE bellhop.workers (
     project_id uuid NOT NULL,
     id uuid NOT NULL,
+    key uuid DEFAULT bellhop.new_id() NOT NULL,
     name text NOT NULL,
     version text,
     host text,
@@ -1032,11 +1036,14 @@ CREATE INDEX job_history_not_succeeded ON ONLY bellhop.job_history USING btree (
 CREATE INDEX job_history_default_project_id_outcome_id_idx ON bellhop.job_history_default USING btree (project_id, outcome, id) WHERE (outcome <> 0);
 CREATE INDEX job_keys_by_job ON bellhop.job_keys USING btree (project_id, job_id);
 CREATE INDEX job_keys_expiring ON bellhop.job_keys USING btree (expires_at) WHERE (expires_at < 'infinity'::timestamp with time zone);
+CREATE INDEX jobs_by_worker ON bellhop.jobs USING btree (worker_id, claim_key) WHERE ((claim_key IS NOT NULL) AND (state = 2));
 CREATE INDEX jobs_cancel_requested ON bellhop.jobs USING btree (cancel_requested_at) WHERE (cancel_requested_at IS NOT NULL);
 CREATE INDEX jobs_lane_held ON bellhop.jobs USING btree (queue_id, lane) WHERE ((lane IS NOT NULL) AND (state > 0));
+CREATE INDEX jobs_lane_in_order ON bellhop.jobs USING btree (queue_id, lane, seq) WHERE ((state = 0) AND (wait_reason = 1));
 CREATE INDEX jobs_lane_waiting ON bellhop.jobs USING btree (queue_id, lane, priority, run_at, seq) WHERE ((state = 0) AND (wait_reason = 1));
 CREATE UNIQUE INDEX jobs_one_of ON bellhop.jobs USING btree (project_id, kind, one_of) WHERE (one_of IS NOT NULL);
 CREATE INDEX jobs_otherwise_waiting ON bellhop.jobs USING btree (queue_id, wait_reason) WHERE ((state = 0) AND (wait_reason > 1));
+CREATE INDEX jobs_parent_waiting ON bellhop.jobs USING btree (project_id, id) WHERE ((state = 0) AND (wait_reason = 2));
 CREATE INDEX jobs_ready ON bellhop.jobs USING btree (queue_id, priority, run_at, seq) WHERE (state = 1);
 CREATE INDEX jobs_running ON bellhop.jobs USING btree (queue_id) WHERE (state = 2);
 CREATE INDEX jobs_start_before ON bellhop.jobs USING btree (start_before) WHERE ((start_before IS NOT NULL) AND (state < 2));
@@ -1066,6 +1073,7 @@ CREATE INDEX token_families_ended ON bellhop.token_families USING btree (ended_a
 CREATE INDEX token_issuers_by_issuer ON bellhop.token_issuers USING btree (issuer);
 CREATE INDEX user_identities_by_user ON bellhop.user_identities USING btree (user_id);
 CREATE UNIQUE INDEX webhook_endpoints_name_taken ON bellhop.webhook_endpoints USING btree (project_id, name) WHERE (deleted_at IS NULL);
+CREATE UNIQUE INDEX workers_by_key ON bellhop.workers USING btree (project_id, key);
 CREATE INDEX workers_last_seen ON bellhop.workers USING btree (last_seen_at);
 ALTER INDEX bellhop.deliveries_pkey ATTACH PARTITION bellhop.deliveries_default_pkey;
 ALTER INDEX bellhop.deliveries_by_endpoint ATTACH PARTITION bellhop.deliveries_default_project_id_endpoint_id_id_idx;

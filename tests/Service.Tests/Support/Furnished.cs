@@ -61,6 +61,13 @@ public sealed class Furnished
         (await key.PostAsync("/v1/events", """{"type":"furnish","source":"tests"}""")).Expect(HttpStatusCode.Accepted);
         await MakeAsync(key, "/v1/users/invite", """{"email":"furnish@example.com","role":"viewer"}""");
         await MakeAsync(key, "/v1/queues", """{"name":"furnish","served_by":"service"}""");
+        await MakeAsync(key, "/v1/queues", """{"name":"mail"}""");
+        (
+            await key.PostAsync(
+                "/v1/jobs/claim",
+                $$"""{"worker":{"id":"{{Guid.NewGuid()}}","name":"w"},"claim_key":"{{Guid.NewGuid()}}","queues":[{"name":"mail"}]}"""
+            )
+        ).Expect(HttpStatusCode.OK);
         await MakeAsync(key, "/v1/jobs", """{"queue":"default","kind":"noop","args":{}}""");
         foreach (var list in lists.Distinct())
         {

@@ -31,6 +31,7 @@ public sealed class PagingTests(ServiceFixture service)
             "/v1/token-issuers",
             "/v1/users/invitations",
             "/v1/webhook-endpoints",
+            "/v1/workers",
         ];
 
     [Fact]
@@ -94,6 +95,7 @@ public sealed class PagingTests(ServiceFixture service)
         var field =
             path == "/v1/events" ? "received_at"
             : path == "/v1/audit" ? "at"
+            : path == "/v1/workers" ? "first_seen_at"
             : "created_at";
 
         foreach (
