@@ -255,7 +255,7 @@ internal sealed class JobClaims(
     /// <summary>A process that holds a job on trial holds no other that was lost, and one that holds a lost one takes none on trial.</summary>
     private int LostBelow()
     {
-        var most = held.All.Max(job => _carriers.Contains(job.Job.Kind) ? 0 : (int?)job.Job.Lost) ?? 0;
+        var most = held.Lost.Max(job => _carriers.Contains(job.Job.Kind) ? 0 : (int?)job.Job.Lost) ?? 0;
         return most switch
         {
             0 => 32767,

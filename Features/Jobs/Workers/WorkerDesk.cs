@@ -15,6 +15,7 @@ internal sealed partial class WorkerDesk(
     Databases databases,
     QueueSignals signals,
     Notifications notifications,
+    IHostApplicationLifetime lifetime,
     TimeProvider clock,
     ILogger<WorkerDesk> logger
 ) : BackgroundService
@@ -50,7 +51,7 @@ internal sealed partial class WorkerDesk(
         using var raised = signals.OnRaised(() => _wake.Writer.TryWrite(true));
         using var cancels = QueueSignals.OnCancel(notifications, _ => Cancel());
         using var directives = notifications.Subscribe(WorkerRegistry.Topic, WakeWorker);
-        await using var stopping = stoppingToken.Register(WakeAll);
+        await using var stopping = lifetime.ApplicationStopping.Register(WakeAll); // before the server waits for its requests
         var pace = new LogPace(clock);
         while (!stoppingToken.IsCancellationRequested)
         {
