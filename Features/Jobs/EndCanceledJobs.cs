@@ -1,3 +1,4 @@
+using Bellhop.Features.Jobs.Running;
 using Bellhop.Infrastructure.Background;
 using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Http;
@@ -19,7 +20,8 @@ public static class EndCanceledJobs
 
     public sealed record Report(int Ended);
 
-    internal sealed class Handler(Databases databases, QueueSignals signals) : IRequestHandler<Command, Result<Report>>
+    internal sealed class Handler(Databases databases, QueueSignals signals, Admission admission)
+        : IRequestHandler<Command, Result<Report>>
     {
         private const int MaxJobs = 200;
 
@@ -30,9 +32,17 @@ public static class EndCanceledJobs
             int ended;
             do
             {
-                ended = await connection.QuerySingleAsync<int>(
-                    Sql.End.With(new { Limit = MaxJobs }, cancellationToken)
-                );
+                var canceled = (
+                    await connection.QueryAsync<(
+                        Guid ProjectId,
+                        Guid Id,
+                        long QueueId,
+                        string? Lane,
+                        bool HasChildren
+                    )>(Sql.End.With(new { Limit = MaxJobs }, cancellationToken))
+                ).AsList();
+                canceled.ForEach(job => admission.Left(job.ProjectId, job.Id, job.QueueId, job.Lane, job.HasChildren));
+                ended = canceled.Count;
                 all += ended;
             } while (ended == MaxJobs);
 
@@ -65,7 +75,7 @@ public static class EndCanceledJobs
                     NULL::json AS error
             ),
             {EndedJobs.Kept}
-            SELECT count(*)::integer FROM gone
+            SELECT project_id, id, queue_id, lane, has_children FROM gone
             """;
     }
 }

@@ -59,18 +59,18 @@ internal sealed partial class Admission(
         _wake.Writer.TryWrite(true);
     }
 
-    /// <summary>The job is not running any more: to be told after the commit, from any thread.</summary>
+    /// <summary>The job has no place in its lane any more: to be told after the commit, from any thread.</summary>
     /// <param name="hasChildren">It is over, and others wait for that.</param>
-    public void Left(ClaimedJob job, bool hasChildren)
+    public void Left(Guid projectId, Guid id, long queueId, string? lane, bool hasChildren)
     {
-        if (job.Lane is { } lane)
+        if (lane is not null)
         {
-            Look(new Lane(job.ProjectId, job.QueueId, lane));
+            Look(new Lane(projectId, queueId, lane));
         }
 
         if (hasChildren)
         {
-            Ended(job.ProjectId, job.Id);
+            Ended(projectId, id);
         }
     }
 

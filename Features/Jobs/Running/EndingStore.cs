@@ -195,7 +195,7 @@ internal sealed partial class EndingStore(
                 continue;
             }
 
-            admission.Left(ending.Job, end.HasChildren);
+            admission.Left(ending.Job.ProjectId, ending.Job.Id, ending.Job.QueueId, ending.Job.Lane, end.HasChildren);
             watch.Touch(ending.Job.ProjectId, ending.Job.Id);
         }
     }
