@@ -21,6 +21,7 @@ ALTER TABLE queues
     ADD CONSTRAINT queues_lane_order CHECK (NOT lane_ordered OR COALESCE(lane_limit, 1) = 1),
     ADD CONSTRAINT queues_by_uuid UNIQUE (project_id, id);
 CREATE UNIQUE INDEX queues_name_taken ON queues (project_id, name) WHERE deleted_at IS NULL;
+CREATE INDEX queues_by_name ON queues (project_id, name); -- the history of deleted ones is found by their name
 
 -- Of a queue with a rate: its next start is due then, less the burst (GCRA). Apart from the configuration, which it would change.
 CREATE TABLE queue_rates (
@@ -55,8 +56,16 @@ CREATE INDEX jobs_lane_in_order ON jobs (queue_id, lane, seq) WHERE state = 0 AN
 CREATE INDEX jobs_lane_held ON jobs (queue_id, lane) WHERE lane IS NOT NULL AND state > 0;
 CREATE INDEX jobs_otherwise_waiting ON jobs (queue_id, wait_reason) WHERE state = 0 AND wait_reason > 1;
 CREATE INDEX jobs_by_worker ON jobs (worker_id, claim_key) WHERE claim_key IS NOT NULL AND state = 2; -- of remote workers
+CREATE INDEX jobs_by_lane ON jobs (project_id, lane, id) WHERE lane IS NOT NULL;
 CREATE INDEX jobs_start_before ON jobs (start_before) WHERE start_before IS NOT NULL AND state < 2;
 CREATE INDEX jobs_cancel_requested ON jobs (cancel_requested_at) WHERE cancel_requested_at IS NOT NULL;
+
+-- What jobs are found by their tags by: each names its project, so that one project does not look through the jobs of another.
+CREATE FUNCTION tag_keys(project_id uuid, tags text[]) RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT array_agg(project_id || '/' || tag) FROM unnest(tags) AS tag
+$$;
+CREATE INDEX jobs_by_tag ON jobs USING gin (tag_keys(project_id, tags)) WHERE tags IS NOT NULL;
 
 -- Uniqueness is a row of its own: no change of a job's state can collide with it.
 CREATE TABLE job_keys (
@@ -90,6 +99,12 @@ ALTER TABLE job_history
     ADD COLUMN retry json,
     ADD COLUMN continuation json, -- enqueued again by the end of a job that was put back
     ADD COLUMN has_children boolean NOT NULL DEFAULT false;
+
+-- None of these holds a job that succeeded without a lane and tags.
+CREATE INDEX job_history_by_lane ON job_history (project_id, lane, id) WHERE lane IS NOT NULL;
+CREATE INDEX job_history_by_tag ON job_history USING gin (tag_keys(project_id, tags)) WHERE tags IS NOT NULL;
+CREATE INDEX job_history_not_succeeded_by_kind ON job_history (project_id, kind, id) WHERE outcome <> 0;
+CREATE INDEX job_history_not_succeeded_by_queue ON job_history (project_id, queue_id, id) WHERE outcome <> 0;
 
 -- Lines that executions wrote, in the order they were stored.
 CREATE SEQUENCE job_log_lines;

@@ -16,7 +16,7 @@ public sealed record JobAttempt(
 );
 
 /// <summary>A job as read from either table: of <c>State</c> and <c>Outcome</c> one is null.</summary>
-internal sealed record JobRow
+internal record JobRow
 {
     public Guid Id { get; init; }
 

@@ -2,16 +2,17 @@ using System.CommandLine;
 using System.ComponentModel.DataAnnotations;
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Cli;
-using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Http;
 using Carter;
-using Dapper;
 using MediatR;
-using Npgsql;
 
 namespace Bellhop.Features.Jobs;
 
 /// <summary>The jobs of a project, newest first: unfinished ones and those whose history is still kept.</summary>
+/// <remarks>
+/// A page looks at ten thousand jobs at most. Where few of them fit its filters it may hold fewer than asked for, or none, and the
+/// list ends where <c>next_cursor</c> is null.
+/// </remarks>
 public static class ListJobs
 {
     public sealed class Endpoint : ICarterModule
@@ -19,14 +20,32 @@ public static class ListJobs
         public void AddRoutes(IEndpointRouteBuilder app) =>
             app.MapGet("/v1/jobs", Get)
                 .RequirePermission(Permissions.JobsRead)
-                .WithPagingByTime("created_at", new ListFilter("state", JobState.All))
+                .WithPagingByTime(
+                    "created_at",
+                    new ListFilter("state", JobState.All),
+                    new ListFilter("queue", Example: "default"),
+                    new ListFilter("kind", Example: "log"),
+                    new ListFilter("tag", Example: "nightly"),
+                    new ListFilter("lane", Example: "customer 1042"),
+                    new ListFilter("worker", Example: $"{Story.Worker}")
+                )
                 .WithName(nameof(ListJobs))
                 .WithTags("Jobs")
                 .Produces<Page<Response>>();
 
         /// <summary>List jobs</summary>
+        /// <remarks>
+        /// Filters can be combined. Each page looks at ten thousand jobs at most: where few of them fit, it may hold fewer items than the
+        /// limit, or none, and the list ends where next_cursor is null. What has a lane or a rare tag, and what failed, was canceled or
+        /// expired of a kind or a queue, is found at once.
+        /// </remarks>
         public static async Task<IResult> Get(
             string? state,
+            string? queue,
+            string? kind,
+            string? tag,
+            string? lane,
+            string? worker,
             HttpContext http,
             IMediator mediator,
             CancellationToken cancellationToken
@@ -35,13 +54,23 @@ public static class ListJobs
             var page = Paging.Read(http);
             return page.Problem is not null
                 ? page.ToHttp(TypedResults.Ok)
-                : (await mediator.Send(new Query(page.Unwrap(), state), cancellationToken)).ToHttp(http);
+                : (
+                    await mediator.Send(
+                        new Query(page.Unwrap(), state, queue, kind, tag, lane, worker),
+                        cancellationToken
+                    )
+                ).ToHttp(http);
         }
     }
 
     public sealed class Verb : CliVerb
     {
         private readonly Option<string?> _state = new("--state") { Description = "only jobs in this state" };
+        private readonly Option<string?> _queue = new("--queue") { Description = "only jobs of this queue" };
+        private readonly Option<string?> _kind = new("--kind") { Description = "only jobs of this kind" };
+        private readonly Option<string?> _tag = new("--tag") { Description = "only jobs with this tag" };
+        private readonly Option<string?> _lane = new("--lane") { Description = "only jobs of this lane" };
+        private readonly Option<string?> _worker = new("--worker") { Description = "only jobs this worker has or had" };
         private readonly Option<int> _limit = new("--limit")
         {
             Description = $"how many, {PageRequest.MaxLimit} at most",
@@ -49,7 +78,8 @@ public static class ListJobs
         };
 
         public Verb()
-            : base("jobs list", "List jobs, the newest first.") => Add(_state, _limit);
+            : base("jobs list", "List jobs, the newest first.") =>
+            Add(_state, _queue, _kind, _tag, _lane, _worker, _limit);
 
         public override bool TakesProject => true;
 
@@ -57,7 +87,16 @@ public static class ListJobs
         {
             var page = PageRequest.First(Math.Clamp(session.Get(_limit), 1, PageRequest.MaxLimit));
             return session.SendAsync(
-                new Query(page, session.Get(_state)),
+                new Query(
+                    page,
+                    session.Get(_state),
+                    session.Get(_queue),
+                    session.Get(_kind),
+                    session.Get(_tag),
+                    session.Get(_lane),
+                    session.Get(_worker),
+                    IsThorough: true
+                ),
                 // columns apart by tabs, for cut and awk
                 jobs => string.Join('\n', jobs.Items.Select(job => $"{job.Id}\t{job.Queue}\t{job.Kind}\t{job.State}")),
                 cancellationToken
@@ -65,7 +104,18 @@ public static class ListJobs
         }
     }
 
-    public sealed record Query(PageRequest Page, string? State = null) : IRequest<Result<Page<Response>>>;
+    /// <param name="Worker">Its id.</param>
+    /// <param name="IsThorough">Fills the page, however many jobs have to be looked at for that.</param>
+    public sealed record Query(
+        PageRequest Page,
+        string? State = null,
+        string? Queue = null,
+        string? Kind = null,
+        string? Tag = null,
+        string? Lane = null,
+        string? Worker = null,
+        bool IsThorough = false
+    ) : IRequest<Result<Page<Response>>>;
 
     public sealed record Response(
         Guid Id,
@@ -84,52 +134,38 @@ public static class ListJobs
             new(Story.Job, "default", "log", "succeeded", 1, 20, 3, Story.After(12), Story.After(12), Story.After(15));
     }
 
-    internal sealed class Handler(NpgsqlDataSource database, Caller caller)
-        : IRequestHandler<Query, Result<Page<Response>>>
+    internal sealed class Handler(JobSearch search) : IRequestHandler<Query, Result<Page<Response>>>
     {
         public async Task<Result<Page<Response>>> Handle(Query request, CancellationToken cancellationToken)
         {
             if (request.State is { } state && !JobState.All.Contains(state))
             {
-                var message = $"One of {string.Join(", ", JobState.All)}.";
-                return Problems.InvalidParameter.Because(
-                    $"state: {message}",
-                    FieldError.InParameter("state", "invalid", message)
-                );
+                return Invalid("state", $"One of {string.Join(", ", JobState.All)}.");
             }
 
-            var (sql, outcome) = Choose(request.State, request.Page.OldestFirst);
-            await using var connection = await database.OpenConnectionAsync(cancellationToken);
-            var rows = await connection.QueryAsync<JobRow>(
-                sql.With(
-                    new
-                    {
-                        caller.ProjectId,
-                        caller.ReachQueues,
-                        request.Page.From,
-                        request.Page.Until,
-                        request.Page.Take,
-                        Outcome = outcome,
-                    },
-                    cancellationToken
-                )
+            var worker = Guid.Empty;
+            if (request.Worker is not null && !Guid.TryParseExact(request.Worker, "D", out worker))
+            {
+                return Invalid("worker", "The id of a worker.");
+            }
+
+            var traits = new JobTraits(
+                request.State,
+                request.Queue,
+                request.Kind,
+                request.Tag,
+                request.Lane,
+                request.Worker is null ? null : worker
             );
-            return request.Page.ToPage([.. rows.Select(ToResponse)], job => job.Id);
+            var found = await search.FindAsync(traits, request.Page, request.IsThorough, cancellationToken);
+            return new Page<Response>([.. found.Items.Select(ToResponse)], found.NextCursor);
         }
 
-        private static (string Sql, short Outcome) Choose(string? state, bool oldestFirst) =>
-            state switch
-            {
-                null => (oldestFirst ? Sql.AllFromOldest : Sql.All, 0),
-                JobState.Waiting => (oldestFirst ? Sql.WaitingFromOldest : Sql.Waiting, 0),
-                JobState.Ready => (oldestFirst ? Sql.ReadyFromOldest : Sql.Ready, 0),
-                JobState.Running => (oldestFirst ? Sql.RunningFromOldest : Sql.Running, 0),
-                JobState.Succeeded => (oldestFirst ? Sql.SucceededFromOldest : Sql.Succeeded, 0),
-                _ => (
-                    oldestFirst ? Sql.NotSucceededFromOldest : Sql.NotSucceeded,
-                    (short)JobState.Finished.IndexOf(state)
-                ),
-            };
+        private static Problem Invalid(string parameter, string message) =>
+            Problems.InvalidParameter.Because(
+                $"{parameter}: {message}",
+                FieldError.InParameter(parameter, "invalid", message)
+            );
 
         private static Response ToResponse(JobRow job) =>
             new(
@@ -144,49 +180,5 @@ public static class ListJobs
                 job.RunAt,
                 job.FinishedAt
             );
-    }
-
-    private static class Sql
-    {
-        // every branch reads its own index in order and stops at the limit
-        public const string All =
-            $"({Open}{ListOrder.NewestFirst})\nUNION ALL\n({Ended}{ListOrder.NewestFirst}){ListOrder.NewestFirst}";
-        public const string AllFromOldest =
-            $"({Open}{ListOrder.OldestFirst})\nUNION ALL\n({Ended}{ListOrder.OldestFirst}){ListOrder.OldestFirst}";
-        public const string Waiting = Open + " AND j.state = 0" + ListOrder.NewestFirst;
-        public const string WaitingFromOldest = Open + " AND j.state = 0" + ListOrder.OldestFirst;
-        public const string Ready = Open + " AND j.state = 1" + ListOrder.NewestFirst;
-        public const string ReadyFromOldest = Open + " AND j.state = 1" + ListOrder.OldestFirst;
-        public const string Running = Open + IsRunning + ListOrder.NewestFirst;
-        public const string RunningFromOldest = Open + IsRunning + ListOrder.OldestFirst;
-        public const string Succeeded = Ended + " AND h.outcome = 0" + ListOrder.NewestFirst;
-        public const string SucceededFromOldest = Ended + " AND h.outcome = 0" + ListOrder.OldestFirst;
-        public const string NotSucceeded = Ended + IsNotSucceeded + ListOrder.NewestFirst;
-        public const string NotSucceededFromOldest = Ended + IsNotSucceeded + ListOrder.OldestFirst;
-
-        private const string Open = """
-            SELECT j.id, q.name AS queue, j.kind, j.state, NULL::smallint AS outcome, j.attempt, j.max_attempts, j.priority,
-                id_time(j.id) AS created_at, j.run_at, NULL::timestamptz AS finished_at
-            FROM jobs j
-            JOIN queues q ON q.project_id = j.project_id AND q.queue_id = j.queue_id
-            WHERE j.project_id = @ProjectId AND j.id >= @From AND j.id < @Until
-                AND (@ReachQueues::text[] IS NULL OR q.name = ANY (@ReachQueues))
-            """;
-
-        private const string Ended = """
-            SELECT h.id, q.name AS queue, h.kind, NULL::smallint AS state, h.outcome, h.attempt, h.max_attempts, h.priority,
-                id_time(h.id) AS created_at, h.run_at, h.finished_at
-            FROM job_history h
-            JOIN queues q ON q.project_id = h.project_id AND q.queue_id = h.queue_id
-            WHERE h.project_id = @ProjectId AND h.id >= @From AND h.id < @Until
-                AND (@ReachQueues::text[] IS NULL OR q.name = ANY (@ReachQueues))
-            """;
-
-        // what runs is little, and has an index of its own
-        private const string IsRunning =
-            " AND j.state = 2 AND j.queue_id IN (SELECT queue_id FROM queues WHERE project_id = @ProjectId)";
-
-        // the second condition is that of the index
-        private const string IsNotSucceeded = " AND h.outcome = @Outcome AND h.outcome <> 0";
     }
 }

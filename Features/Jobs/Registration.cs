@@ -42,6 +42,7 @@ internal static class Registration
         services.AddScoped<EnqueuedJobs>();
         services.AddScoped<JobActions>();
         services.AddScoped<JobSelection>();
+        services.AddScoped<JobSearch>();
         services.AddScoped<JobPlaces>();
         services.AddWorkers();
         return services.Scan(scan =>

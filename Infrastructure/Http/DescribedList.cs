@@ -71,7 +71,8 @@ public static class DescribedList
     private static string ExampleOf(ListFilter filter) =>
         filter.Example ?? filter.Values?[0] ?? (IsId(filter) ? Story.Endpoint.ToString() : Story.Name);
 
-    private static bool IsId(ListFilter filter) => filter.Name.EndsWith("_id", StringComparison.Ordinal);
+    private static bool IsId(ListFilter filter) =>
+        filter.Name.EndsWith("_id", StringComparison.Ordinal) || Guid.TryParseExact(filter.Example, "D", out _);
 
     private static OpenApiSchema Time() =>
         new()

@@ -66,21 +66,33 @@ public sealed class PageRequest
 
     public Page<T> ToPage<T>(IReadOnlyList<T> rows, Func<T, Guid> id) => ToPage(rows, row => id(row).ToString("N"));
 
+    /// <summary>The page of a search that stops before it has looked at everything.</summary>
+    /// <param name="stoppedAt">The last row it looked at, where there may be more behind it; a page that is full ends with its last item.</param>
+    public Page<T> ToPage<T>(IReadOnlyList<T> rows, Func<T, Guid> id, Guid? stoppedAt) =>
+        rows.Count > Limit || stoppedAt is not { } stop
+            ? ToPage(rows, id)
+            : new Page<T>(rows, _signer?.Sign(stop.ToString("N"), _context));
+
     /// <summary>Bounds the page by moments, and by the last item of the page before: ids are in the order of time (RFC 9562).</summary>
     internal PageRequest InOrder(bool oldestFirst, Guid from, Guid until)
     {
-        if (AfterId is { } after)
-        {
-            (from, until) = oldestFirst ? (IdBounds.After(after), until) : (from, after);
-        }
-
-        return new PageRequest(Limit, After, _signer, _context)
+        var whole = new PageRequest(Limit, After, _signer, _context)
         {
             OldestFirst = oldestFirst,
             From = from,
             Until = until,
         };
+        return AfterId is { } after ? whole.Behind(after) : whole;
     }
+
+    /// <summary>What is left of a list by time behind this row.</summary>
+    internal PageRequest Behind(Guid id) =>
+        new(Limit, After, _signer, _context)
+        {
+            OldestFirst = OldestFirst,
+            From = OldestFirst ? IdBounds.After(id) : From,
+            Until = OldestFirst ? Until : id,
+        };
 }
 
 /// <summary>How a list by time ends: its statement bounds <c>id</c> by <c>@From</c> and <c>@Until</c> before.</summary>

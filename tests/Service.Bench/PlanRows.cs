@@ -13,6 +13,14 @@ internal static class PlanRows
     private const string State =
         "CASE WHEN n % 100 = 0 THEN (ARRAY[{0}])[1 + n / 100 % array_length(ARRAY[{0}], 1)] ELSE 'succeeded' END";
 
+    // kind, lane, tags and worker of a job: one in ten thousand is of a rare kind, has a rare tag, or stands in a lane that is asked for
+    private const string Rare = """
+        CASE WHEN n % 10000 IN (0, 5) THEN 'rare' ELSE 'noop' END,
+                    CASE WHEN n % 10000 IN (0, 6) THEN 'customer-7' WHEN n % 10 = 1 THEN 'customer-' || n % 5000 END,
+                    CASE WHEN n % 10000 IN (0, 7) THEN '{common,rare}'::text[] WHEN n % 4 = 1 THEN '{common}' END,
+                    CASE WHEN n % 10000 = 0 THEN '00000000-0000-7000-8000-000000000001'::uuid END
+        """;
+
     /// <summary>Each row has an id of its own moment, oldest first.</summary>
     private const string Moments = """
         FROM generate_series(1, 1000000) n
@@ -83,19 +91,23 @@ internal static class PlanRows
                 SELECT project_id, id, (SELECT s.id FROM sources s ORDER BY s.project_id DESC, s.id DESC LIMIT 1), moment,
                     'bad_signature', '{}', '', 0
                 """,
-            // running are as many as workers hold at once: their list reads the index of leases, and all of it
-            """
-                INSERT INTO jobs (project_id, id, queue_id, run_at, state, lease_until, max_attempts, kind, args)
+                // running are as many as workers hold at once: their list reads the index of leases, and all of it
+                $$"""
+                INSERT INTO jobs (
+                    project_id, id, queue_id, run_at, state, wait_reason, lease_until, max_attempts, kind, lane, tags, worker_id, args
+                )
                 SELECT project_id, id, (SELECT queue_id FROM queues q WHERE q.project_id = p.project_id AND name = 'default'),
                     moment, CASE WHEN n % 2000 = 0 THEN 2 WHEN n % 1000 = 1 THEN 0 ELSE 1 END,
-                    CASE WHEN n % 2000 = 0 THEN now() + interval '1 day' END, 20, 'noop', '{}'
+                    CASE WHEN n % 2000 <> 0 AND n % 1000 = 1 THEN 3 ELSE 0 END,
+                    CASE WHEN n % 2000 = 0 THEN now() + interval '1 day' END, 20, {{Rare}}, '{}'
                 """,
-            """
+            $$"""
                 INSERT INTO job_history (
-                    project_id, id, finished_at, queue_id, kind, outcome, priority, claim_no, attempt, max_attempts, lost, run_at
+                    project_id, id, finished_at, queue_id, outcome, priority, claim_no, attempt, max_attempts, lost, run_at, kind, lane,
+                    tags, worker_id
                 )
                 SELECT project_id, id, moment, (SELECT queue_id FROM queues q WHERE q.project_id = p.project_id AND name = 'default'),
-                    'noop', CASE WHEN n % 100 = 0 THEN 1 + n / 100 % 3 ELSE 0 END, 3, 1, 1, 20, 0, moment
+                    CASE WHEN n % 100 = 0 THEN 1 + n / 100 % 3 ELSE 0 END, 3, 1, 1, 20, 0, moment, {{Rare}}
                 """,
             """
                 INSERT INTO api_keys (project_id, id, key_id, name, secret_sha256, role, created_at, revoked_at)

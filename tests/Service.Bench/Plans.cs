@@ -16,6 +16,9 @@ public sealed class Plans : IDisposable
     // a page, its joins, and what the partitions at the edges hold
     private const long MaxRowsRead = 20 * Limit;
 
+    // of a list that looks through what it has no index for
+    private const long MaxRowsLookedAt = 10_000 + MaxRowsRead;
+
     // below that a scan is what a planner should choose
     private const long SmallTable = 1_000;
 
@@ -160,7 +163,7 @@ public sealed class Plans : IDisposable
             _most = Math.Max(_most, rows);
             _mostBuffers = Math.Max(_mostBuffers, buffers);
             _slowest = Math.Max(_slowest, plan.GetProperty("Plan").GetProperty("Actual Total Time").GetDouble());
-            if (rows > MaxRowsRead)
+            if (rows > (query.StartsWith("/v1/jobs?", StringComparison.Ordinal) ? MaxRowsLookedAt : MaxRowsRead))
             {
                 _faults.Add($"{query}: {rows} rows read");
             }
@@ -178,7 +181,8 @@ public sealed class Plans : IDisposable
     private static (long Rows, long Buffers, string? Scan) Weigh(JsonElement node)
     {
         var loops = Number(node, "Actual Loops");
-        var isScan = node.GetProperty("Node Type").GetString()!.Contains("Scan", StringComparison.Ordinal);
+        var type = node.GetProperty("Node Type").GetString()!;
+        var isScan = type.Contains("Scan", StringComparison.Ordinal) && type != "Subquery Scan"; // what that reads is read below it
         var rows = isScan
             ? (
                 Number(node, "Actual Rows")
@@ -270,6 +274,14 @@ internal sealed record PlanList(
     string? Range
 )
 {
+    /// <summary>Values of filters that an item does not show, or that few items have.</summary>
+    private static readonly Dictionary<string, string> Rare = new(StringComparer.Ordinal)
+    {
+        ["tag"] = "rare",
+        ["lane"] = "customer-7",
+        ["worker"] = "00000000-0000-7000-8000-000000000001",
+    };
+
     public static PlanList Of(string path, JsonElement parameters)
     {
         var query = parameters
@@ -296,7 +308,12 @@ internal sealed record PlanList(
             var wanted =
                 values.Count > 0
                     ? values
-                    : [Find(item, name) ?? throw new InvalidOperationException($"{Path}: no {name} in an item")];
+                    :
+                    [
+                        Rare.GetValueOrDefault(name)
+                            ?? Find(item, name)
+                            ?? throw new InvalidOperationException($"{Path}: no {name} in an item"),
+                    ];
             queries = queries
                 .SelectMany(query =>
                     wanted.Select(value => $"{query}&{name}={Uri.EscapeDataString(value)}").Prepend(query)

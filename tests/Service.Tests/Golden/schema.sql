@@ -96,6 +96,11 @@ CREATE FUNCTION bellhop.partition_column(parent text) RETURNS text
     JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = p.partattrs[0]
     WHERE p.partrelid = to_regclass(format('bellhop.%I', parent))
 $$;
+CREATE FUNCTION bellhop.tag_keys(project_id uuid, tags text[]) RETURNS text[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    SELECT array_agg(project_id || '/' || tag) FROM unnest(tags) AS tag
+$$;
 CREATE TABLE bellhop.api_keys (
     project_id uuid NOT NULL,
     id uuid NOT NULL,
@@ -1032,10 +1037,20 @@ CREATE INDEX events_default_project_id_caused_by_run_idx ON bellhop.events_defau
 CREATE INDEX events_default_project_id_type_id_idx ON bellhop.events_default USING btree (project_id, type, id);
 CREATE INDEX idempotency_keys_by_age ON bellhop.idempotency_keys USING btree (created_at);
 CREATE INDEX job_edges_by_child ON bellhop.job_edges USING btree (project_id, child_id);
+CREATE INDEX job_history_by_lane ON ONLY bellhop.job_history USING btree (project_id, lane, id) WHERE (lane IS NOT NULL);
+CREATE INDEX job_history_by_tag ON ONLY bellhop.job_history USING gin (bellhop.tag_keys(project_id, tags)) WHERE (tags IS NOT NULL);
+CREATE INDEX job_history_not_succeeded_by_kind ON ONLY bellhop.job_history USING btree (project_id, kind, id) WHERE (outcome <> 0);
+CREATE INDEX job_history_default_project_id_kind_id_idx ON bellhop.job_history_default USING btree (project_id, kind, id) WHERE (outcome <> 0);
+CREATE INDEX job_history_default_project_id_lane_id_idx ON bellhop.job_history_default USING btree (project_id, lane, id) WHERE (lane IS NOT NULL);
 CREATE INDEX job_history_not_succeeded ON ONLY bellhop.job_history USING btree (project_id, outcome, id) WHERE (outcome <> 0);
 CREATE INDEX job_history_default_project_id_outcome_id_idx ON bellhop.job_history_default USING btree (project_id, outcome, id) WHERE (outcome <> 0);
+CREATE INDEX job_history_not_succeeded_by_queue ON ONLY bellhop.job_history USING btree (project_id, queue_id, id) WHERE (outcome <> 0);
+CREATE INDEX job_history_default_project_id_queue_id_id_idx ON bellhop.job_history_default USING btree (project_id, queue_id, id) WHERE (outcome <> 0);
+CREATE INDEX job_history_default_tag_keys_idx ON bellhop.job_history_default USING gin (bellhop.tag_keys(project_id, tags)) WHERE (tags IS NOT NULL);
 CREATE INDEX job_keys_by_job ON bellhop.job_keys USING btree (project_id, job_id);
 CREATE INDEX job_keys_expiring ON bellhop.job_keys USING btree (expires_at) WHERE (expires_at < 'infinity'::timestamp with time zone);
+CREATE INDEX jobs_by_lane ON bellhop.jobs USING btree (project_id, lane, id) WHERE (lane IS NOT NULL);
+CREATE INDEX jobs_by_tag ON bellhop.jobs USING gin (bellhop.tag_keys(project_id, tags)) WHERE (tags IS NOT NULL);
 CREATE INDEX jobs_by_worker ON bellhop.jobs USING btree (worker_id, claim_key) WHERE ((claim_key IS NOT NULL) AND (state = 2));
 CREATE INDEX jobs_cancel_requested ON bellhop.jobs USING btree (cancel_requested_at) WHERE (cancel_requested_at IS NOT NULL);
 CREATE INDEX jobs_lane_held ON bellhop.jobs USING btree (queue_id, lane) WHERE ((lane IS NOT NULL) AND (state > 0));
@@ -1052,6 +1067,7 @@ CREATE INDEX memberships_by_user ON bellhop.memberships USING btree (user_id);
 CREATE INDEX one_time_tokens_by_end ON bellhop.one_time_tokens USING btree (expires_at);
 CREATE INDEX one_time_tokens_by_project ON bellhop.one_time_tokens USING btree (project_id, id) WHERE (used_at IS NULL);
 CREATE UNIQUE INDEX one_time_tokens_open ON bellhop.one_time_tokens USING btree (purpose, email_key, project_id) NULLS NOT DISTINCT WHERE (used_at IS NULL);
+CREATE INDEX queues_by_name ON bellhop.queues USING btree (project_id, name);
 CREATE UNIQUE INDEX queues_name_taken ON bellhop.queues USING btree (project_id, name) WHERE (deleted_at IS NULL);
 CREATE INDEX refresh_tokens_by_family ON bellhop.refresh_tokens USING btree (user_id, family_id);
 CREATE INDEX runs_by_automation ON ONLY bellhop.runs USING btree (project_id, automation_id, id);
@@ -1087,7 +1103,11 @@ ALTER INDEX bellhop.events_caused ATTACH PARTITION bellhop.events_default_projec
 ALTER INDEX bellhop.events_by_type ATTACH PARTITION bellhop.events_default_project_id_type_id_idx;
 ALTER INDEX bellhop.job_attempts_pkey ATTACH PARTITION bellhop.job_attempts_default_pkey;
 ALTER INDEX bellhop.job_history_pkey ATTACH PARTITION bellhop.job_history_default_pkey;
+ALTER INDEX bellhop.job_history_not_succeeded_by_kind ATTACH PARTITION bellhop.job_history_default_project_id_kind_id_idx;
+ALTER INDEX bellhop.job_history_by_lane ATTACH PARTITION bellhop.job_history_default_project_id_lane_id_idx;
 ALTER INDEX bellhop.job_history_not_succeeded ATTACH PARTITION bellhop.job_history_default_project_id_outcome_id_idx;
+ALTER INDEX bellhop.job_history_not_succeeded_by_queue ATTACH PARTITION bellhop.job_history_default_project_id_queue_id_id_idx;
+ALTER INDEX bellhop.job_history_by_tag ATTACH PARTITION bellhop.job_history_default_tag_keys_idx;
 ALTER INDEX bellhop.job_logs_pkey ATTACH PARTITION bellhop.job_logs_default_pkey;
 ALTER INDEX bellhop.queue_minutes_pkey ATTACH PARTITION bellhop.queue_minutes_default_pkey;
 ALTER INDEX bellhop.run_steps_pkey ATTACH PARTITION bellhop.run_steps_default_pkey;
