@@ -159,3 +159,119 @@ SELECT partition_by_day('queue_minutes', 'time');
 GRANT SELECT, INSERT, UPDATE, DELETE
     ON queue_rates, job_keys, job_edges, job_logs, job_logs_default, workers, queue_minutes, queue_minutes_default TO bellhop_app;
 GRANT USAGE ON SEQUENCE job_log_lines TO bellhop_app;
+
+-- For services on the same PostgreSQL: a job that is there when their own transaction is, and not before. Whoever may execute it
+-- may enqueue into every project. Nobody is notified, since a NOTIFY would let all such commits wait for each other: the job is
+-- found by looking.
+CREATE FUNCTION enqueue(
+    project uuid,
+    queue text,
+    kind text,
+    args json DEFAULT '{}',
+    run_at timestamptz DEFAULT NULL,
+    priority integer DEFAULT 3,
+    lane text DEFAULT NULL,
+    unique_key text DEFAULT NULL,
+    unique_until text DEFAULT 'finish',
+    unique_seconds integer DEFAULT NULL,
+    on_conflict text DEFAULT 'keep',
+    tags text[] DEFAULT NULL,
+    start_before timestamptz DEFAULT NULL,
+    max_attempts integer DEFAULT NULL
+) RETURNS uuid
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = bellhop, pg_temp AS $$
+DECLARE
+    earliest CONSTANT timestamptz := '2000-01-01T00:00:00Z';
+    latest CONSTANT timestamptz := '9999-01-01T00:00:00Z';
+    job uuid := new_id();
+    holder uuid;
+    target record;
+    wrong text;
+BEGIN
+    wrong := CASE
+        WHEN project IS NULL THEN 'project: it must be given'
+        WHEN enqueue.kind IS NULL OR length(enqueue.kind) NOT BETWEEN 1 AND 100 THEN 'kind: 1 to 100 characters'
+        WHEN enqueue.args IS NULL OR json_typeof(enqueue.args) <> 'object' THEN 'args: they must be an object'
+        WHEN octet_length(enqueue.args::text) > 262144 THEN 'args: 256 KiB at most'
+        WHEN jsonb_path_exists(enqueue.args::jsonb, 'strict $.**{64 to last}') THEN 'args: they are nested 63 deep at most'
+        WHEN NOT enqueue.run_at >= earliest OR NOT enqueue.run_at < latest THEN 'run_at: between the years 2000 and 9998'
+        WHEN enqueue.priority IS NULL OR enqueue.priority NOT BETWEEN 1 AND 4 THEN 'priority: 1 to 4'
+        WHEN length(enqueue.lane) NOT BETWEEN 1 AND 200 THEN 'lane: 1 to 200 characters'
+        WHEN length(unique_key) NOT BETWEEN 1 AND 200 THEN 'unique_key: 1 to 200 characters'
+        WHEN unique_until IS NULL OR unique_until NOT IN ('start', 'finish', 'seconds') THEN 'unique_until: start, finish or seconds'
+        WHEN unique_seconds NOT BETWEEN 1 AND 31536000 THEN 'unique_seconds: 1 to 31536000'
+        WHEN (unique_seconds IS NOT NULL) <> (unique_until = 'seconds') THEN
+            'unique_seconds: given where unique_until is seconds, and only there'
+        WHEN on_conflict IS NULL OR on_conflict NOT IN ('keep', 'reject') THEN 'on_conflict: keep or reject'
+        WHEN cardinality(enqueue.tags) > 20 OR array_ndims(enqueue.tags) > 1 THEN 'tags: 20 at most'
+        WHEN EXISTS (
+            SELECT FROM unnest(enqueue.tags) AS tag WHERE (tag ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$') IS NOT TRUE
+        ) THEN 'tags: 1 to 63 lower-case letters, digits and hyphens each, no hyphen first or last'
+        WHEN NOT enqueue.start_before >= earliest OR NOT enqueue.start_before < latest THEN
+            'start_before: between the years 2000 and 9998'
+        WHEN enqueue.start_before <= enqueue.run_at THEN 'start_before: later than run_at'
+        WHEN enqueue.max_attempts NOT BETWEEN 1 AND 1000 THEN 'max_attempts: 1 to 1000'
+    END;
+    IF wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'bellhop.enqueue: %', wrong USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+
+    IF NOT EXISTS (SELECT FROM projects p WHERE p.id = project AND p.archived_at IS NULL) THEN
+        RAISE EXCEPTION 'bellhop.enqueue: there is no project %', project USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+
+    SELECT q.served_by INTO target FROM queues q WHERE q.project_id = project AND q.name = queue AND q.deleted_at IS NULL;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'bellhop.enqueue: the project has no queue %', queue USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+
+    -- those that the service keeps to itself
+    IF target.served_by = 'service' AND enqueue.kind IN ('accounts.mail', 'automations.effect', 'automations.run', 'webhooks.send') THEN
+        RAISE EXCEPTION 'bellhop.enqueue: jobs of kind % are the service''s own', enqueue.kind
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+
+    IF unique_key IS NOT NULL THEN
+        INSERT INTO job_keys AS k (project_id, key, job_id, until, expires_at)
+        VALUES (
+            project, unique_key, job, CASE unique_until WHEN 'start' THEN 0 WHEN 'finish' THEN 1 ELSE 2 END,
+            COALESCE(now() + make_interval(secs => unique_seconds), 'infinity')
+        )
+        ON CONFLICT ON CONSTRAINT job_keys_pkey DO UPDATE
+        SET job_id = CASE WHEN k.expires_at <= now() THEN excluded.job_id ELSE k.job_id END,
+            until = CASE WHEN k.expires_at <= now() THEN excluded.until ELSE k.until END,
+            expires_at = CASE WHEN k.expires_at <= now() THEN excluded.expires_at ELSE k.expires_at END
+        RETURNING k.job_id INTO holder;
+        IF holder <> job AND on_conflict = 'keep' THEN
+            RETURN holder;
+        ELSIF holder <> job THEN
+            RAISE EXCEPTION 'bellhop.enqueue: the job % holds the key %', holder, unique_key USING ERRCODE = 'unique_violation';
+        END IF;
+    END IF;
+
+    -- a queue that may be deleted is held until the commit: its deletion sees the job, or the job does not find it
+    PERFORM FROM queues q
+    WHERE q.project_id = project AND q.name = queue AND q.deleted_at IS NULL AND q.name NOT IN ('default', 'automations', 'webhooks')
+    FOR KEY SHARE;
+    INSERT INTO jobs AS j (
+        project_id, id, queue_id, run_at, state, wait_reason, priority, max_attempts, kind, args, lane, tags, start_before, unique_key
+    )
+    SELECT project, job, q.queue_id, COALESCE(enqueue.run_at, now()), CASE WHEN held.back THEN 0 ELSE 1 END,
+        CASE WHEN held.back THEN 1 ELSE 0 END, enqueue.priority, COALESCE(enqueue.max_attempts, q.max_attempts), enqueue.kind,
+        enqueue.args, enqueue.lane, NULLIF(enqueue.tags, '{}'), enqueue.start_before,
+        CASE WHEN enqueue.unique_key IS NOT NULL THEN
+            json_build_object('key', enqueue.unique_key, 'until', unique_until, 'seconds', unique_seconds)
+        END
+    FROM queues q
+    CROSS JOIN LATERAL (
+        SELECT enqueue.lane IS NOT NULL AND (q.lane_ordered OR q.lane_limit IS NOT NULL) AS back
+    ) AS held
+    WHERE q.project_id = project AND q.name = queue AND q.deleted_at IS NULL;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'bellhop.enqueue: the project has no queue %', queue USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+
+    RETURN job;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION enqueue FROM PUBLIC;
