@@ -168,7 +168,8 @@ internal static class ClaimStatements
         // One probe a priority, since an index scan over all of them would read every urgent job due tomorrow. Every sixteenth turn
         // of a queue is the oldest job's, whatever its priority. A job that was lost twice is on trial: its process holds no other
         // that was ever lost. MATERIALIZED keeps the planner from running the locking part twice; that part says "ready" in words
-        // that fit no partial index, so that each row is found by its key, whatever the statistics of a moment say.
+        // that fit no partial index, so that each row is found by its key, whatever the statistics of a moment say. A claim begins
+        // when it is written, not with its transaction: what it saw end must have ended before, or the history shows limits passed.
         private const string Taking = """
             candidates AS (
                 SELECT due.project_id, due.id, due.claim_no, due.run_at, due.seq, p.priority, w.queue_id, w.name, w.pool,
@@ -219,7 +220,7 @@ internal static class ClaimStatements
             ),
             taken AS (
                 UPDATE jobs j
-                SET state = 2, claim_no = j.claim_no + 1, attempt = LEAST(j.attempt + 1, 32767), claimed_at = now(),
+                SET state = 2, claim_no = j.claim_no + 1, attempt = LEAST(j.attempt + 1, 32767), claimed_at = clock_timestamp(),
                     worker_id = @WorkerId, claim_key = @ClaimKey::uuid, lease_until = now() + make_interval(secs => m.lease_seconds)
                 FROM mine m
                 WHERE j.project_id = m.project_id AND j.id = m.id AND j.claim_no = m.claim_no
