@@ -69,7 +69,7 @@ internal sealed class JobClaims(
                 continue;
             }
 
-            var taken = await TakeLimitedAsync(connection, queue, wanted);
+            var taken = await TakeLimitedAsync(connection, queue, wanted, jobs);
             jobs.AddRange(taken.Jobs);
             left[queue.Name] = left.GetValueOrDefault(queue.Name, otherFree) - taken.Jobs.Count;
             isContended |= taken.IsContended;
@@ -82,7 +82,7 @@ internal sealed class JobClaims(
         var rest = _isUnnamed && _rest > MaxRest ? MaxRest : _rest;
         var rested = clock.GetElapsedTime(_lookedAt);
         var isWhole = rested >= rest;
-        var open = await TakeOpenAsync(connection, isWhole, [.. left], otherFree);
+        var open = await TakeOpenAsync(connection, isWhole, [.. left], otherFree, jobs);
         jobs.AddRange(open.Jobs);
         patience = Sooner(patience, isWhole ? null : rest - rested);
         return new Claim(jobs, (isContended || open.IsContended) && jobs.Count > 0, patience);
@@ -115,7 +115,12 @@ internal sealed class JobClaims(
         return (int)Math.Ceiling((double)slots * queue.Weight / weights);
     }
 
-    private async Task<Claim> TakeLimitedAsync(NpgsqlConnection connection, ReadyQueue queue, int wanted)
+    private async Task<Claim> TakeLimitedAsync(
+        NpgsqlConnection connection,
+        ReadyQueue queue,
+        int wanted,
+        IReadOnlyList<HeldJob> before
+    )
     {
         var asked = clock.GetTimestamp();
         var claim = new NpgsqlBatchCommand(ClaimStatements.Sql.Limited)
@@ -128,7 +133,7 @@ internal sealed class JobClaims(
                 new("Starts", _shares.StartsOf(queue.Id)),
             },
         };
-        AddCommon(claim.Parameters);
+        AddCommon(claim.Parameters, before);
         AddPassed(claim.Parameters, []);
         await using var batch = new NpgsqlBatch(connection)
         {
@@ -175,7 +180,8 @@ internal sealed class JobClaims(
         NpgsqlConnection connection,
         bool isWhole,
         KeyValuePair<string, int>[] free,
-        int otherFree
+        int otherFree,
+        IReadOnlyList<HeldJob> before
     )
     {
         if (!isWhole && _ready.Count + _named.Count == 0)
@@ -198,7 +204,7 @@ internal sealed class JobClaims(
         parameters.Add(
             Of("ShareStarts", NpgsqlDbType.Bigint, _shares.Known.Select(share => share.Value.Starts).ToArray())
         );
-        AddCommon(parameters);
+        AddCommon(parameters, before);
         if (isWhole)
         {
             _cursors.StartOver();
@@ -244,25 +250,17 @@ internal sealed class JobClaims(
         }
     }
 
-    private void AddCommon(NpgsqlParameterCollection parameters)
+    private void AddCommon(NpgsqlParameterCollection parameters, IReadOnlyList<HeldJob> before)
     {
         parameters.Add(new("WorkerId", _workerId));
         parameters.Add(new("ClaimKey", NpgsqlDbType.Uuid) { Value = DBNull.Value });
         parameters.Add(Of("Carriers", NpgsqlDbType.Text, _carriers));
-        parameters.Add(new("LostBelow", LostBelow()));
+        parameters.Add(new("LostBelow", LostBelow(before)));
     }
 
-    /// <summary>A process that holds a job on trial holds no other that was lost, and one that holds a lost one takes none on trial.</summary>
-    private int LostBelow()
-    {
-        var most = held.Lost.Max(job => _carriers.Contains(job.Job.Kind) ? 0 : (int?)job.Job.Lost) ?? 0;
-        return most switch
-        {
-            0 => 32767,
-            1 => 2,
-            _ => 1,
-        };
-    }
+    /// <param name="before">Claimed a moment ago, and not yet among what is held.</param>
+    private int LostBelow(IReadOnlyList<HeldJob> before) =>
+        Trial.LostBelow(held.Lost.Concat(before).Max(job => _carriers.Contains(job.Job.Kind) ? 0 : (int?)job.Job.Lost));
 
     private static void AddPassed(
         NpgsqlParameterCollection parameters,

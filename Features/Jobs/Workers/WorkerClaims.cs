@@ -126,7 +126,12 @@ internal sealed class WorkerClaims(
             var max = Math.Min(queues.First(one => one.Name == queue.Name).Max ?? asked.Max, asked.Max - jobs.Count);
             if (max > 0)
             {
-                jobs.AddRange(await TakeLimitedAsync(connection, projectId, asked, queue.QueueId!.Value, max));
+                var mostLost = jobs.Max(row => (int?)row.Job.Lost) is { } taken
+                    ? Math.Max(taken, queue.MostLost)
+                    : queue.MostLost;
+                jobs.AddRange(
+                    await TakeLimitedAsync(connection, projectId, asked, queue.QueueId!.Value, max, mostLost)
+                );
             }
         }
 
@@ -150,7 +155,8 @@ internal sealed class WorkerClaims(
         Guid projectId,
         ClaimDocument asked,
         long queueId,
-        int max
+        int max,
+        int mostLost
     )
     {
         var claim = new NpgsqlBatchCommand(ClaimStatements.Sql.Limited);
@@ -158,7 +164,7 @@ internal sealed class WorkerClaims(
         claim.Parameters.Add(new("ProjectId", projectId));
         claim.Parameters.Add(new("QueueId", queueId));
         claim.Parameters.Add(new("Starts", (long)Random.Shared.Next(16)));
-        claim.Parameters.Add(new("LostBelow", 2));
+        claim.Parameters.Add(new("LostBelow", Trial.LostBelow(mostLost)));
         await using var batch = new NpgsqlBatch(connection)
         {
             BatchCommands =
@@ -254,7 +260,8 @@ internal sealed class WorkerClaims(
                     reader.IsDBNull(1) ? null : reader.GetInt64(1),
                     reader.GetBoolean(2),
                     reader.GetBoolean(3),
-                    reader.GetInt64(4)
+                    reader.GetInt64(4),
+                    reader.GetInt16(5)
                 )
             );
         }
@@ -265,18 +272,27 @@ internal sealed class WorkerClaims(
     private static NpgsqlParameter Of(string name, NpgsqlDbType type, object values) =>
         new(name, NpgsqlDbType.Array | type) { Value = values };
 
-    private sealed record LookedAt(string Name, long? QueueId, bool IsOfWorkers, bool IsLimited, long Held);
+    /// <param name="MostLost">How often that one of all it holds was lost that was lost most often.</param>
+    private sealed record LookedAt(
+        string Name,
+        long? QueueId,
+        bool IsOfWorkers,
+        bool IsLimited,
+        long Held,
+        short MostLost
+    );
 
     private static class Sql
     {
         public const string Look = """
             SELECT s.name, q.queue_id, COALESCE(q.served_by = 'workers', false) AS is_of_workers,
-                COALESCE(q.max_running IS NOT NULL OR q.rate_count IS NOT NULL, false) AS is_limited, (
-                    SELECT count(*)
-                    FROM jobs j
-                    WHERE j.project_id = @ProjectId AND j.worker_id = @WorkerId AND j.claim_key IS NOT NULL AND j.state = 2
-                ) AS held
+                COALESCE(q.max_running IS NOT NULL OR q.rate_count IS NOT NULL, false) AS is_limited, h.held, h.most_lost
             FROM unnest(@Queues::text[]) AS s(name)
+            CROSS JOIN (
+                SELECT count(*) AS held, COALESCE(max(lost), 0)::smallint AS most_lost
+                FROM jobs
+                WHERE project_id = @ProjectId AND worker_id = @WorkerId AND claim_key IS NOT NULL AND state = 2
+            ) AS h
             LEFT JOIN queues q ON q.project_id = @ProjectId AND q.name = s.name AND q.deleted_at IS NULL
             """;
 
