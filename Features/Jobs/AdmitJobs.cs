@@ -66,7 +66,7 @@ public static class AdmitJobs
                     Sql.FindFree.With(new { Limit = MaxParents }, cancellationToken)
                 )
             ).AsList();
-            await admission.FreeAsync(orphans);
+            await admission.FreeAsync(orphans, cancellationToken);
             return new Report(lanes, parents.Count + orphans.Count);
         }
     }

@@ -75,12 +75,12 @@ internal sealed partial class Admission(
     }
 
     /// <summary>Frees jobs that wait for nothing any more, and cancels those that wait in vain.</summary>
-    public async Task FreeAsync(IReadOnlyList<(Guid ProjectId, Guid Id)> jobs)
+    public async Task FreeAsync(IReadOnlyList<(Guid ProjectId, Guid Id)> jobs, CancellationToken cancellationToken)
     {
         if (jobs.Count > 0)
         {
-            await using var connection = await databases.Engine.OpenConnectionAsync();
-            Tell(await JobEdges.FreeAsync(connection, jobs));
+            await using var connection = await databases.Engine.OpenConnectionAsync(cancellationToken);
+            Tell(await JobEdges.FreeAsync(connection, jobs, cancellationToken));
         }
     }
 
@@ -88,12 +88,16 @@ internal sealed partial class Admission(
     {
         await foreach (var _ in _wake.Reader.ReadAllAsync(stoppingToken))
         {
-            while (Take() is var (lanes, ended) && lanes.Length + ended.Length > 0)
+            while (
+                !stoppingToken.IsCancellationRequested
+                && Take() is var (lanes, ended)
+                && lanes.Length + ended.Length > 0
+            )
             {
                 try
                 {
-                    await SettleAsync(ended);
-                    await AdmitAsync(lanes);
+                    await SettleAsync(ended, stoppingToken);
+                    await AdmitAsync(lanes, stoppingToken);
                 }
                 catch (Exception exception) when (exception is not OperationCanceledException)
                 {
@@ -120,15 +124,15 @@ internal sealed partial class Admission(
         }
     }
 
-    private async Task AdmitAsync(Lane[] lanes)
+    private async Task AdmitAsync(Lane[] lanes, CancellationToken stoppingToken)
     {
         if (lanes.Length == 0)
         {
             return;
         }
 
-        await using var connection = await databases.Engine.OpenConnectionAsync();
-        var admitted = await Lanes.AdmitAsync(connection, lanes);
+        await using var connection = await databases.Engine.OpenConnectionAsync(stoppingToken);
+        var admitted = await Lanes.AdmitAsync(connection, lanes, stoppingToken);
         if (admitted.Count > 0)
         {
             signals.Raise();
@@ -137,7 +141,7 @@ internal sealed partial class Admission(
         if (admitted.Busy.Count > 0)
         {
             // another process is at them: whether it saw what we were told of is not known
-            await Task.Delay(Backoff, clock);
+            await Task.Delay(Backoff, clock, stoppingToken);
             foreach (var lane in admitted.Busy)
             {
                 Look(lane);
@@ -145,15 +149,15 @@ internal sealed partial class Admission(
         }
     }
 
-    private async Task SettleAsync((Guid ProjectId, Guid Id)[] ended)
+    private async Task SettleAsync((Guid ProjectId, Guid Id)[] ended, CancellationToken stoppingToken)
     {
         if (ended.Length == 0)
         {
             return;
         }
 
-        await using var connection = await databases.Engine.OpenConnectionAsync();
-        Tell(await JobEdges.SettleAsync(connection, ended));
+        await using var connection = await databases.Engine.OpenConnectionAsync(stoppingToken);
+        Tell(await JobEdges.SettleAsync(connection, ended, stoppingToken));
     }
 
     private void Tell(SettledEdges settled)

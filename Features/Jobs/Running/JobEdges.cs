@@ -21,26 +21,30 @@ internal static class JobEdges
 {
     public static async Task<SettledEdges> SettleAsync(
         NpgsqlConnection connection,
-        IReadOnlyList<(Guid ProjectId, Guid Id)> ended
+        IReadOnlyList<(Guid ProjectId, Guid Id)> ended,
+        CancellationToken cancellationToken
     )
     {
-        var children = await ReadKeysAsync(connection, Sql.Judge, ended);
-        return children.Count == 0 ? new SettledEdges(false, [], []) : await FreeAsync(connection, children);
+        var children = await ReadKeysAsync(connection, Sql.Judge, ended, cancellationToken);
+        return children.Count == 0
+            ? new SettledEdges(false, [], [])
+            : await FreeAsync(connection, children, cancellationToken);
     }
 
     /// <summary>Frees those that wait for nothing any more, and cancels those that wait in vain.</summary>
     public static async Task<SettledEdges> FreeAsync(
         NpgsqlConnection connection,
-        IReadOnlyList<(Guid ProjectId, Guid Id)> children
+        IReadOnlyList<(Guid ProjectId, Guid Id)> children,
+        CancellationToken cancellationToken
     )
     {
         // statements that begin after the edges are gone for all to see: of two last parents one at least finds none left
         var hasReady = false;
         var lanes = new List<Lane>();
         await using (var free = Command(connection, Sql.Free, children))
-        await using (var reader = await free.ExecuteReaderAsync())
+        await using (var reader = await free.ExecuteReaderAsync(cancellationToken))
         {
-            while (await reader.ReadAsync())
+            while (await reader.ReadAsync(cancellationToken))
             {
                 hasReady |= reader.GetInt16(0) == 1;
                 if (!reader.IsDBNull(3))
@@ -50,19 +54,24 @@ internal static class JobEdges
             }
         }
 
-        return new SettledEdges(hasReady, lanes, await ReadKeysAsync(connection, Sql.Cancel, children));
+        return new SettledEdges(
+            hasReady,
+            lanes,
+            await ReadKeysAsync(connection, Sql.Cancel, children, cancellationToken)
+        );
     }
 
     private static async Task<IReadOnlyList<(Guid ProjectId, Guid Id)>> ReadKeysAsync(
         NpgsqlConnection connection,
         string sql,
-        IReadOnlyList<(Guid ProjectId, Guid Id)> keys
+        IReadOnlyList<(Guid ProjectId, Guid Id)> keys,
+        CancellationToken cancellationToken
     )
     {
         var found = new List<(Guid, Guid)>();
         await using var command = Command(connection, sql, keys);
-        await using var reader = await command.ExecuteReaderAsync();
-        while (await reader.ReadAsync())
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        while (await reader.ReadAsync(cancellationToken))
         {
             found.Add((reader.GetGuid(0), reader.GetGuid(1)));
         }

@@ -18,7 +18,11 @@ internal sealed record AdmittedLanes(int Count, IReadOnlyList<Lane> Busy);
 /// </remarks>
 internal static class Lanes
 {
-    public static async Task<AdmittedLanes> AdmitAsync(NpgsqlConnection connection, IReadOnlyList<Lane> lanes)
+    public static async Task<AdmittedLanes> AdmitAsync(
+        NpgsqlConnection connection,
+        IReadOnlyList<Lane> lanes,
+        CancellationToken cancellationToken
+    )
     {
         await using var batch = new NpgsqlBatch(connection)
         {
@@ -36,11 +40,11 @@ internal static class Lanes
                 new(Sql.Admit),
             },
         };
-        await using var reader = await batch.ExecuteReaderAsync();
-        await reader.ReadAsync();
+        await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
+        await reader.ReadAsync(cancellationToken);
         var free = reader.GetFieldValue<long[]>(1).ToHashSet();
-        await reader.NextResultAsync();
-        await reader.ReadAsync();
+        await reader.NextResultAsync(cancellationToken);
+        await reader.ReadAsync(cancellationToken);
         return new AdmittedLanes(reader.GetInt32(0), [.. lanes.Where((_, index) => !free.Contains(index + 1))]);
     }
 
