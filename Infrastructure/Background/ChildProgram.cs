@@ -14,7 +14,11 @@ public sealed record ProgramStart(
     IReadOnlyDictionary<string, string> Environment,
     string Directory,
     ReadOnlyMemory<byte> Input
-);
+)
+{
+    /// <summary>How much is kept of what it writes to its standard output.</summary>
+    public int MaxOutputBytes { get; init; } = ProgramOutput.MaxBytes;
+}
 
 /// <summary>How it ended.</summary>
 /// <param name="ExitCode">128 and the signal's number where a signal ended it.</param>
@@ -48,7 +52,7 @@ public static class ChildProgram
         cancellationToken.ThrowIfCancellationRequested();
         KeepToOurselves();
         using var process = Process.Start(InfoOf(start))!;
-        var (output, errors) = (new ProgramOutput(), new ProgramOutput());
+        var (output, errors) = (new ProgramOutput(start.MaxOutputBytes), new ProgramOutput());
         using var reading = new CancellationTokenSource();
         var read = Task.WhenAll(
             output.ReadAsync(process.StandardOutput.BaseStream, reading.Token),

@@ -4,20 +4,24 @@ using System.Text;
 namespace Bellhop.Infrastructure.Background;
 
 /// <summary>What a program wrote: its beginning and its end, however much it was.</summary>
-public sealed class ProgramOutput
+/// <param name="capacity">How many bytes are kept.</param>
+public sealed class ProgramOutput(int capacity = ProgramOutput.MaxBytes)
 {
-    /// <summary>How much is kept.</summary>
+    /// <summary>How much is kept where nobody says how much.</summary>
     public const int MaxBytes = 64 * 1024;
 
     // touched by the task that reads, and by others once that has ended
-    private readonly byte[] _head = new byte[MaxBytes / 2];
-    private readonly byte[] _tail = new byte[MaxBytes / 2];
+    private readonly byte[] _head = new byte[capacity / 2];
+    private readonly byte[] _tail = new byte[capacity / 2];
     private long _length;
+
+    /// <summary>How much it was.</summary>
+    public long Length => _length;
 
     /// <summary>All of it; of more than so many bytes the beginning and the end, and between them how much is left out.</summary>
     public string ToText(int maxBytes = MaxBytes)
     {
-        var half = (int)Math.Min(_length, Math.Min(maxBytes, MaxBytes) / 2);
+        var half = (int)Math.Min(_length, Math.Min(maxBytes, _head.Length + _tail.Length) / 2);
         var last = (int)Math.Min(_length - half, half);
         var left = _length - half - last;
         var text =

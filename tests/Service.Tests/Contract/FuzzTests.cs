@@ -32,10 +32,11 @@ public sealed class FuzzTests(ServiceFixture service)
         "DELETE /v1/auth/sessions/{id}",
         "DELETE /v1/users/invitations/{id}",
         "GET /v1/users/invitations/{id}", // the next one to the same address replaces it
+        "GET /v1/jobs/{id}/args", // a lease
         "POST /v1/auth/redeem",
         "POST /v1/auth/totp/confirm",
         "POST /v1/auth/totp/disable",
-        "POST /v1/jobs/{id}/complete", // a lease
+        "POST /v1/jobs/{id}/complete",
         "POST /v1/jobs/{id}/fail",
         "POST /v1/jobs/{id}/release",
         "POST /v1/jobs/{id}/snooze",
