@@ -21,7 +21,7 @@ ALTER TABLE queues
     ADD CONSTRAINT queues_lane_order CHECK (NOT lane_ordered OR COALESCE(lane_limit, 1) = 1),
     ADD CONSTRAINT queues_by_uuid UNIQUE (project_id, id);
 CREATE UNIQUE INDEX queues_name_taken ON queues (project_id, name) WHERE deleted_at IS NULL;
-CREATE INDEX queues_by_name ON queues (project_id, name); -- the history of deleted ones is found by their name
+CREATE INDEX queues_by_name ON queues (name, project_id); -- the history of deleted ones is found by their name
 
 -- Of a queue with a rate: its next start is due then, less the burst (GCRA). Apart from the configuration, which it would change.
 CREATE TABLE queue_rates (

@@ -1159,7 +1159,7 @@ CREATE INDEX memberships_by_user ON bellhop.memberships USING btree (user_id);
 CREATE INDEX one_time_tokens_by_end ON bellhop.one_time_tokens USING btree (expires_at);
 CREATE INDEX one_time_tokens_by_project ON bellhop.one_time_tokens USING btree (project_id, id) WHERE (used_at IS NULL);
 CREATE UNIQUE INDEX one_time_tokens_open ON bellhop.one_time_tokens USING btree (purpose, email_key, project_id) NULLS NOT DISTINCT WHERE (used_at IS NULL);
-CREATE INDEX queues_by_name ON bellhop.queues USING btree (project_id, name);
+CREATE INDEX queues_by_name ON bellhop.queues USING btree (name, project_id);
 CREATE UNIQUE INDEX queues_name_taken ON bellhop.queues USING btree (project_id, name) WHERE (deleted_at IS NULL);
 CREATE INDEX refresh_tokens_by_family ON bellhop.refresh_tokens USING btree (user_id, family_id);
 CREATE INDEX runs_by_automation ON ONLY bellhop.runs USING btree (project_id, automation_id, id);
