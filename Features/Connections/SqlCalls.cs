@@ -63,8 +63,7 @@ public sealed class SqlCalls(ConnectionCache connections, NamedSecrets secrets, 
             await using var session = await OpenAsync(connection, config, either.Token);
             if (session is NpgsqlConnection postgreSql)
             {
-                postgreSql.Notice += (_, told) =>
-                    log.Write(LevelOf(told.Notice), mask.Apply(told.Notice.MessageText));
+                postgreSql.Notice += (_, told) => log.Write(LevelOf(told.Notice), mask.Apply(told.Notice.MessageText));
             }
 
             return new JobOutcome.Succeeded(await ExecuteAsync(session, call, parameters, mask, either.Token));

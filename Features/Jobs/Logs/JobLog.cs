@@ -9,19 +9,23 @@ namespace Bellhop.Features.Jobs.Logs;
 /// </remarks>
 public sealed class JobLog(JobLogWriter writer, TimeProvider clock)
 {
+    private ClaimedJob? _job;
+
+    // most executions write nothing
     private PendingLines? _lines;
 
     /// <param name="text">Cut to 8 KiB.</param>
     public void Write(JobLogLevel level, string text)
     {
-        if (_lines is { } lines)
+        if (_job is { } job)
         {
+            var lines = LazyInitializer.EnsureInitialized(ref _lines, () => new PendingLines(job));
             writer.Add(lines, new WrittenLine(clock.GetUtcNow().UtcDateTime, level, WrittenLines.Fit(text)));
         }
     }
 
     /// <summary>From here on lines are those of this execution.</summary>
-    internal void Begin(ClaimedJob job) => _lines = new PendingLines(job);
+    internal void Begin(ClaimedJob job) => _job = job;
 
     /// <summary>Over when the lines are stored, or can no longer be.</summary>
     internal Task EndAsync() => _lines is { } lines ? writer.EndAsync(lines) : Task.CompletedTask;

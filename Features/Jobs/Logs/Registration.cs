@@ -12,6 +12,7 @@ internal static class Registration
         }
 
         services.AddSingleton<JobLogWatch>();
+        services.AddSingleton<LogRules>();
         services.AddScoped<JobLog>();
         services.AddScoped<JobLogs>();
         return services;

@@ -18,6 +18,7 @@ public sealed class AuditRules(ServiceFixture service)
         ["BenchJobs"] = "the data plane, on a queue of its own",
         ["CheckAccess"] = "asks",
         ["CheckConnection"] = "asks, and sends what changes nothing there",
+        ["AddJobLogs"] = "the data plane",
         ["ClaimJobs"] = "the data plane",
         ["CompleteJob"] = "the data plane",
         ["EnqueueJob"] = "the data plane",

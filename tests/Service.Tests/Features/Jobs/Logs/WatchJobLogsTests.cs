@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
 using System.Net;
+using System.Text.Json;
 using Bellhop.Features.Jobs;
 using Bellhop.Features.Jobs.Logs;
 using Bellhop.Tests.Support;
@@ -74,6 +75,38 @@ public sealed class WatchJobLogsTests(ServiceFixture service, ITestOutputHelper 
 
         Assert.Equal(await TestLogs.ReadAsync(project, job.Id), told);
         Assert.Single(told, line => line.Level == "left_out");
+    }
+
+    [Fact]
+    public async Task On_the_command_line_lines_are_printed_and_followed()
+    {
+        var project = await service.NewProjectAsync();
+        var job = await TestLogs.HoldAsync(service, project);
+        await TestLogs.AppendAsync(project, TestLogs.Lines(job, 1, "a", "\u001b[2Jb"));
+
+        var printed = await RunAsync();
+        var followed = RunAsync("--follow", "--json");
+        await TestLogs.AppendAsync(project, TestLogs.Lines(job, 3, "c"));
+        await TestLogs.EndAsync(project, job.Id);
+
+        Assert.Equal((0, ""), (printed.ExitCode, printed.Errors));
+        Assert.Equal(
+            ["info\ta", "info\t [2Jb"],
+            printed.Output.TrimEnd().Split('\n').Select(line => line.Split('\t', 2)[1])
+        );
+        Assert.Equal(
+            ["a", "\u001b[2Jb", "c"],
+            (await followed)
+                .Output.TrimEnd()
+                .Split('\n')
+                .Select(line => JsonElement.Parse(line).GetProperty("text").GetString())
+        );
+
+        Task<CliProcess> RunAsync(params string[] options) =>
+            CliProcess.RunAsync(
+                CliProcess.On(service),
+                ["jobs", "logs", $"{job.Id}", "--project", project.Name, .. options]
+            );
     }
 
     [Fact]
