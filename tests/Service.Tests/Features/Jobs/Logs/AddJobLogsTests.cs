@@ -58,10 +58,7 @@ public sealed class AddJobLogsTests(ServiceFixture service)
 
         Assert.Equal((HttpStatusCode.OK, 10), (status, Next(body)));
         var shown = await TestLogs.ReadAsync(project, IdOf(job));
-        Assert.Equal(
-            [("debug", ""), ("error", "Zoë"), ("info", "now")],
-            shown.Select(line => (line.Level, line.Text))
-        );
+        Assert.Equal([("debug", ""), ("error", "Zoë"), ("info", "now")], shown.Select(line => (line.Level, line.Text)));
         var claimed = (await TestJobs.GetAsync(project, IdOf(job))).GetProperty("claimed_at").GetDateTime();
         Assert.Equal(claimed, shown[0].At);
         Assert.All(shown, line => Assert.InRange(line.At, claimed, DateTime.UtcNow.AddSeconds(5)));
