@@ -54,7 +54,7 @@ public sealed record EndLog(
 /// <param name="At">By the worker's clock; what is before the claim or later than now is shown as that. Left out: now.</param>
 public sealed record LogLineDocument(
     [property: MaxLength(WrittenLines.MaxLineBytes)] string? Text,
-    string? Level = null,
+    [property: AllowedValues("debug", "info", "warning", "error")] string? Level = null,
     DateTime? At = null
 )
 {
