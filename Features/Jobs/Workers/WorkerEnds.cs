@@ -141,8 +141,8 @@ internal sealed class WorkerEnds(Databases databases, EndingStore store, EndRule
             }
         }
 
-        await FindAttemptsAsync(connection, ends, found, cancellationToken);
         await FindEndedAsync(connection, ends, leases, found, cancellationToken);
+        await FindAttemptsAsync(connection, ends, found, cancellationToken);
         return found;
     }
 
@@ -177,7 +177,8 @@ internal sealed class WorkerEnds(Databases databases, EndingStore store, EndRule
         );
     }
 
-    /// <summary>Of those that went back and were not claimed again: how this lease ended, which may be that it was lost.</summary>
+    /// <summary>Of leases that are over and were the last ones: how they ended, where the job went back or failed.</summary>
+    /// <remarks>What became of the job after that, such as a cancel by an operator, is no word about the lease.</remarks>
     private async Task FindAttemptsAsync(
         NpgsqlConnection connection,
         EndDocument[] ends,

@@ -206,7 +206,8 @@ internal sealed class JobModel
         {
             // of a lease after which there was another, the engine need not remember how it ended
             var isSame = ended == outcome;
-            return isSame && job.Lease == lease ? ["duplicate"]
+            var isKnown = job.Lease == lease && (job.State != "canceled" || ended is not ("released" or "snoozed"));
+            return isSame && isKnown ? ["duplicate"]
                 : isSame || (job.State == "canceled" && outcome != "succeeded") ? ["duplicate", "lease_lost"]
                 : ["lease_lost"];
         }

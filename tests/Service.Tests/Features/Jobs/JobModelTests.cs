@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using Bellhop.Tests.Support;
 using CsCheck;
@@ -29,7 +30,7 @@ public sealed class JobModelTests(ServiceFixture service)
             : usual;
         var output = TestContext.Current.TestOutputHelper;
         output?.WriteLine($"BELLHOP_MODEL_SEED={seed}");
-        var swept = 0;
+        var swept = new ConcurrentBag<string>();
         await Parallel.ForEachAsync(
             Enumerable.Range(0, runs),
             new ParallelOptions
@@ -43,7 +44,7 @@ public sealed class JobModelTests(ServiceFixture service)
                 try
                 {
                     var run = await JobModelRun.ExecuteAsync(service, program);
-                    Interlocked.Add(ref swept, run.Swept);
+                    run.Swept.ForEach(swept.Add);
                 }
                 catch (InvalidOperationException fault)
                 {
@@ -51,6 +52,7 @@ public sealed class JobModelTests(ServiceFixture service)
                 }
             }
         );
-        output?.WriteLine($"{runs} runs of {steps} steps; {swept} of them were completed by the sweep alone");
+        output?.WriteLine($"{runs} runs of {steps} steps; {swept.Count} of them were completed by the sweep alone");
+        output?.WriteLine(string.Join('\n', swept.Take(40)));
     }
 }

@@ -210,6 +210,22 @@ public sealed class FinishJobsTests(ServiceFixture service)
     }
 
     [Fact]
+    public async Task What_failed_while_it_was_to_be_canceled_is_a_duplicate_when_it_is_told_again()
+    {
+        var (project, worker) = await StartAsync();
+        var id = await worker.EnqueueAsync();
+        var job = Assert.Single(await worker.ClaimAsync());
+        await worker.PostAsync($"/v1/jobs/{id}/cancel", new { });
+        var end = TestWorker.End(job, "failed", error: new { code = "stopped" });
+
+        Assert.Equal(["accepted"], await worker.FinishAsync(end));
+
+        Assert.Equal(["duplicate"], await worker.FinishAsync(end));
+        Assert.Equal("canceled", (await TestJobs.GetAsync(project, id)).State());
+        Assert.Equal(["lease_lost"], await worker.FinishAsync(TestWorker.End(job, "succeeded")));
+    }
+
+    [Fact]
     public async Task A_cancel_that_nobody_asked_for_is_refused_and_the_lease_is_still_good()
     {
         var (project, worker) = await StartAsync();
