@@ -21,7 +21,7 @@ ALTER TABLE queues
     ADD CONSTRAINT queues_lane_order CHECK (NOT lane_ordered OR COALESCE(lane_limit, 1) = 1),
     ADD CONSTRAINT queues_by_uuid UNIQUE (project_id, id);
 CREATE UNIQUE INDEX queues_name_taken ON queues (project_id, name) WHERE deleted_at IS NULL;
-CREATE INDEX queues_by_name ON queues (project_id, name); -- the history of deleted ones is found by their name
+CREATE INDEX queues_by_name ON queues (name, project_id); -- the history of deleted ones is found by their name
 
 -- Of a queue with a rate: its next start is due then, less the burst (GCRA). Apart from the configuration, which it would change.
 CREATE TABLE queue_rates (
@@ -106,17 +106,17 @@ CREATE INDEX job_history_by_tag ON job_history USING gin (tag_keys(project_id, t
 CREATE INDEX job_history_not_succeeded_by_kind ON job_history (project_id, kind, id) WHERE outcome <> 0;
 CREATE INDEX job_history_not_succeeded_by_queue ON job_history (project_id, queue_id, id) WHERE outcome <> 0;
 
--- Lines that executions wrote, in the order they were stored.
-CREATE SEQUENCE job_log_lines;
+-- Lines that executions wrote. The last line of a job says what the next one needs to know, so that nothing is counted twice.
 CREATE TABLE job_logs (
     project_id uuid NOT NULL,
     job_id uuid NOT NULL,
-    seq bigint NOT NULL DEFAULT nextval('job_log_lines'),
-    at timestamptz NOT NULL DEFAULT now(),
+    seq bigint NOT NULL, -- from 1 for each job, without a gap: given under the lock of the job's row, and so in the order of commits
+    at timestamptz NOT NULL,
     claim_no bigint NOT NULL,
-    number integer NOT NULL, -- counted by who wrote them: a line that is sent again is stored once
+    number integer NOT NULL, -- counted by who wrote them: a line that is sent again is stored once; of a mark, minus how many it stands for
     level smallint NOT NULL CHECK (level BETWEEN 0 AND 4), -- debug, info, warning, error, and a mark where lines were left out
     line text NOT NULL,
+    bytes bigint NOT NULL, -- what all lines of the job up to this one take, those that were left out since included
     PRIMARY KEY (project_id, job_id, seq, at)
 ) PARTITION BY RANGE (at);
 SELECT partition_by_day('job_logs', 'time');
@@ -158,7 +158,6 @@ SELECT partition_by_day('queue_minutes', 'time');
 
 GRANT SELECT, INSERT, UPDATE, DELETE
     ON queue_rates, job_keys, job_edges, job_logs, job_logs_default, workers, queue_minutes, queue_minutes_default TO bellhop_app;
-GRANT USAGE ON SEQUENCE job_log_lines TO bellhop_app;
 
 -- For services on the same PostgreSQL: a job that is there when their own transaction is, and not before. Whoever may execute it
 -- may enqueue into every project. Nobody is notified, since a NOTIFY would let all such commits wait for each other: the job is

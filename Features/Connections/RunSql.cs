@@ -1,4 +1,5 @@
 using Bellhop.Features.Jobs;
+using Bellhop.Features.Jobs.Logs;
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Http;
 using MediatR;
@@ -31,7 +32,7 @@ public static class RunSql
 
     public sealed record Report(JobOutcome Outcome);
 
-    internal sealed class Handler(SqlCalls calls, Caller caller) : IRequestHandler<Command, Result<Report>>
+    internal sealed class Handler(SqlCalls calls, JobLog log, Caller caller) : IRequestHandler<Command, Result<Report>>
     {
         public async Task<Result<Report>> Handle(Command request, CancellationToken cancellationToken) =>
             new Report(
@@ -40,6 +41,7 @@ public static class RunSql
                     request.Call,
                     request.JobId,
                     request.ClaimNo,
+                    log,
                     cancellationToken
                 )
             );

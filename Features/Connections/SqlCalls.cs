@@ -1,6 +1,7 @@
 using System.Data;
 using System.Data.Common;
 using Bellhop.Features.Jobs;
+using Bellhop.Features.Jobs.Logs;
 using Bellhop.Features.Secrets;
 using Bellhop.Infrastructure.Outgoing;
 using MySqlConnector;
@@ -22,6 +23,7 @@ public sealed class SqlCalls(ConnectionCache connections, NamedSecrets secrets, 
     /// <param name="call">A sound one.</param>
     /// <param name="jobId">What it is executed for.</param>
     /// <param name="claimNo">The fence of this execution.</param>
+    /// <param name="log">Takes what a PostgreSQL server has to say while it executes, such as by RAISE; without the secrets.</param>
     /// <param name="cancellationToken">Ends it, and the statement on the server.</param>
     /// <returns>Its result is what <see cref="SqlOutput"/> writes.</returns>
     public async Task<JobOutcome> ExecuteAsync(
@@ -29,6 +31,7 @@ public sealed class SqlCalls(ConnectionCache connections, NamedSecrets secrets, 
         SqlCall call,
         Guid jobId,
         long claimNo,
+        JobLog log,
         CancellationToken cancellationToken
     )
     {
@@ -58,6 +61,11 @@ public sealed class SqlCalls(ConnectionCache connections, NamedSecrets secrets, 
         try
         {
             await using var session = await OpenAsync(connection, config, either.Token);
+            if (session is NpgsqlConnection postgreSql)
+            {
+                postgreSql.Notice += (_, told) => log.Write(LevelOf(told.Notice), mask.Apply(told.Notice.MessageText));
+            }
+
             return new JobOutcome.Succeeded(await ExecuteAsync(session, call, parameters, mask, either.Token));
         }
         catch (Exception) when (limit.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
@@ -123,6 +131,9 @@ public sealed class SqlCalls(ConnectionCache connections, NamedSecrets secrets, 
 
         return result;
     }
+
+    private static JobLogLevel LevelOf(PostgresNotice notice) =>
+        notice.InvariantSeverity == "WARNING" ? JobLogLevel.Warning : JobLogLevel.Info;
 
     private static JobOutcome.Failed Refuse(string code, string message) => new(code, message, Retryable: false);
 }

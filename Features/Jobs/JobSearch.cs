@@ -164,8 +164,8 @@ internal sealed class JobSearch(NpgsqlDataSource database, Caller caller)
         public const string OfQueueFromOldest = $"{InOrder}{FromOldest}{Ended}{IsOnQueue}{Oldest}{UpToMarkFromOldest}";
 
         // what runs is little, and has an index of its own, in no order
-        public const string Running = $"{ByIndex}{FromNewest}{Open}{IsRunning}{UpToMark}";
-        public const string RunningFromOldest = $"{ByIndex}{FromOldest}{Open}{IsRunning}{UpToMarkFromOldest}";
+        public const string Running = $"{ByIndex}{FromNewest}{OpenRunning}{UpToMark}";
+        public const string RunningFromOldest = $"{ByIndex}{FromOldest}{OpenRunning}{UpToMarkFromOldest}";
 
         // all that have the tag, unless they are ten thousand or more: then the first row is the mark, and the others are any
         public const string Tagged = $"{ByIndex}{FromNewest}({OpenTagged})\nUNION ALL\n({EndedTagged}){AfterMark}";
@@ -218,8 +218,6 @@ internal sealed class JobSearch(NpgsqlDataSource database, Caller caller)
             """;
 
         private const string IsWaiting = " AND j.state = 0";
-        private const string IsRunning =
-            " AND j.state = 2 AND j.queue_id IN (SELECT queue_id FROM queues WHERE project_id = @ProjectId)";
         private const string OpenLane = " AND j.lane = @Lane";
         private const string EndedLane = " AND h.lane = @Lane";
 
@@ -227,6 +225,13 @@ internal sealed class JobSearch(NpgsqlDataSource database, Caller caller)
         private const string HasOutcome = " AND h.outcome = @Outcome AND h.outcome <> 0";
         private const string HasKind = " AND h.kind = @Kind AND h.outcome <> 0";
         private const string IsOnQueue = " AND h.queue_id = @QueueId AND h.outcome <> 0";
+
+        // plain conditions would let the planner read the ids of every unfinished job of the project besides
+        private const string OpenRunning = $"""
+            {OpenColumns}
+            WHERE j.state = 2 AND j.queue_id IN (SELECT queue_id FROM queues WHERE project_id = @ProjectId)
+                AND (j.project_id = @ProjectId AND j.id >= @From AND j.id < @Until) IS TRUE
+            """;
 
         // the keys name the project; a plain condition on it would let the planner read all of the project's jobs
         private const string OpenTagged = $"""

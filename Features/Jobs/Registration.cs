@@ -1,3 +1,4 @@
+using Bellhop.Features.Jobs.Logs;
 using Bellhop.Features.Jobs.Queues;
 using Bellhop.Features.Jobs.Running;
 using Bellhop.Features.Jobs.Workers;
@@ -12,6 +13,7 @@ internal static class Registration
     {
         services.AddSingleton<QueueMinutes>();
         services.AddHostedService(provider => provider.GetRequiredService<QueueMinutes>()); // before what counts: it stops after it
+        services.AddJobLogs(executes); // the same
         if (executes)
         {
             services.AddRunner();

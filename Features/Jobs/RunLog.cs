@@ -1,3 +1,4 @@
+using Bellhop.Features.Jobs.Logs;
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Http;
 using FluentValidation;
@@ -5,7 +6,7 @@ using MediatR;
 
 namespace Bellhop.Features.Jobs;
 
-/// <summary>Writes a message to the service's log.</summary>
+/// <summary>Writes a message to the log of its job, and to the service's.</summary>
 public static partial class RunLog
 {
     internal sealed class Consumer : JobConsumer<Command, Report>
@@ -23,11 +24,13 @@ public static partial class RunLog
         public Validator() => RuleFor(command => command.Message).NotEmpty().MaximumLength(10_000);
     }
 
-    internal sealed class Handler(Caller caller, ILogger<Handler> logger) : IRequestHandler<Command, Result<Report>>
+    internal sealed class Handler(Caller caller, JobLog log, ILogger<Handler> logger)
+        : IRequestHandler<Command, Result<Report>>
     {
         public Task<Result<Report>> Handle(Command request, CancellationToken cancellationToken)
         {
             Write(logger, caller.ProjectId, request.Message);
+            log.Write(JobLogLevel.Info, request.Message);
             return Task.FromResult<Result<Report>>(new Report(request.Message));
         }
     }

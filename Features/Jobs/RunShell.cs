@@ -1,3 +1,4 @@
+using Bellhop.Features.Jobs.Logs;
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Configuration;
 using Bellhop.Infrastructure.Http;
@@ -39,7 +40,7 @@ public static class RunShell
 
     public sealed record Report(JobOutcome Outcome);
 
-    internal sealed class Handler(ShellRuns runs, Caller caller) : IRequestHandler<Command, Result<Report>>
+    internal sealed class Handler(ShellRuns runs, JobLog log, Caller caller) : IRequestHandler<Command, Result<Report>>
     {
         public async Task<Result<Report>> Handle(Command request, CancellationToken cancellationToken) =>
             new Report(
@@ -47,6 +48,7 @@ public static class RunShell
                     caller.ProjectId,
                     request.Call,
                     (request.JobId, request.Attempt, request.ClaimNo),
+                    log,
                     cancellationToken
                 )
             );

@@ -1,6 +1,7 @@
 using System.ComponentModel;
 using System.Globalization;
 using System.Text.Json;
+using Bellhop.Features.Jobs.Logs;
 using Bellhop.Infrastructure.Background;
 using Bellhop.Infrastructure.Configuration;
 using Bellhop.Infrastructure.Http;
@@ -23,12 +24,14 @@ public sealed partial class ShellRuns(Settings settings, TimeProvider clock, ILo
     /// <param name="projectId">Whose job it is.</param>
     /// <param name="call">A sound one.</param>
     /// <param name="job">What the command is told of its job.</param>
+    /// <param name="log">Takes what the command writes, line by line: standard output as <c>info</c>, standard error as <c>warning</c>.</param>
     /// <param name="cancellationToken">Ends the command.</param>
     /// <returns>Its result is <c>{"exit_code","stdout","stderr"}</c>; of long outputs the middle is left out.</returns>
     public async Task<JobOutcome> RunAsync(
         Guid projectId,
         ShellCall call,
         (Guid Id, short Attempt, long ClaimNo) job,
+        JobLog log,
         CancellationToken cancellationToken
     )
     {
@@ -62,7 +65,9 @@ public sealed partial class ShellRuns(Settings settings, TimeProvider clock, ILo
                 [.. command.Arguments, .. call.Args ?? []],
                 EnvironmentOf(job),
                 directory,
-                call.Input
+                call.Input,
+                line => log.Write(JobLogLevel.Info, line),
+                line => log.Write(JobLogLevel.Warning, line)
             );
             return Judge(call.Command!, await ChildProgram.RunAsync(start, clock, either.Token));
         }

@@ -60,6 +60,8 @@ public static partial class MakePartitions
                 + (SELECT count(*) FROM source_rejections_default)
                 + (SELECT count(*) FROM job_history_default)
                 + (SELECT count(*) FROM job_attempts_default)
+                + (SELECT count(*) FROM job_logs_default)
+                + (SELECT count(*) FROM queue_minutes_default)
                 + (SELECT count(*) FROM runs_default)
                 + (SELECT count(*) FROM run_steps_default)
                 + (SELECT count(*) FROM deliveries_default)

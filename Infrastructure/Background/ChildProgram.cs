@@ -8,12 +8,16 @@ namespace Bellhop.Infrastructure.Background;
 /// <param name="Program">An absolute path.</param>
 /// <param name="Environment">All of its environment: nothing of this process's own is added.</param>
 /// <param name="Input">What it reads on its standard input, which then ends.</param>
+/// <param name="OnOutput">Is told each line of its standard output while it runs, from another thread.</param>
+/// <param name="OnErrors">The same of its standard error.</param>
 public sealed record ProgramStart(
     string Program,
     IReadOnlyList<string> Arguments,
     IReadOnlyDictionary<string, string> Environment,
     string Directory,
-    ReadOnlyMemory<byte> Input
+    ReadOnlyMemory<byte> Input,
+    Action<string>? OnOutput = null,
+    Action<string>? OnErrors = null
 );
 
 /// <summary>How it ended.</summary>
@@ -51,8 +55,8 @@ public static class ChildProgram
         var (output, errors) = (new ProgramOutput(), new ProgramOutput());
         using var reading = new CancellationTokenSource();
         var read = Task.WhenAll(
-            output.ReadAsync(process.StandardOutput.BaseStream, reading.Token),
-            errors.ReadAsync(process.StandardError.BaseStream, reading.Token)
+            output.ReadAsync(process.StandardOutput.BaseStream, start.OnOutput, reading.Token),
+            errors.ReadAsync(process.StandardError.BaseStream, start.OnErrors, reading.Token)
         );
         var written = WriteAsync(process.StandardInput.BaseStream, start.Input, reading.Token);
         try

@@ -31,20 +31,25 @@ public sealed class ProgramOutput
     }
 
     /// <summary>Reads to the end, or until it is cancelled.</summary>
-    internal async Task ReadAsync(Stream stream, CancellationToken cancellationToken)
+    /// <param name="tell">Is told each line as it comes.</param>
+    internal async Task ReadAsync(Stream stream, Action<string>? tell, CancellationToken cancellationToken)
     {
+        var lines = tell is null ? null : new ProgramLines(tell);
         var block = new byte[16 * 1024];
         try
         {
             for (int count; (count = await stream.ReadAsync(block, cancellationToken)) > 0; )
             {
                 Take(block.AsSpan(0, count));
+                lines?.Take(block.AsSpan(0, count));
             }
         }
         catch (Exception exception) when (exception is OperationCanceledException or IOException)
         {
             // what there is by now is what it wrote
         }
+
+        lines?.End();
     }
 
     private void Take(ReadOnlySpan<byte> bytes)

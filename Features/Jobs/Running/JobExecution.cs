@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using Bellhop.Features.Jobs.Logs;
 using Bellhop.Features.Jobs.Queues;
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Database;
@@ -71,7 +72,7 @@ internal sealed partial class JobExecution(
         await using var scope = scopes.CreateAsyncScope();
         var job = held.Job;
         scope.ServiceProvider.GetRequiredService<Caller>().Become(Identity.Internal(job.ProjectId, $"job:{job.Kind}"));
-        var outcome = await consumer.RunAsync(scope.ServiceProvider.GetRequiredService<IMediator>(), job, held.Token);
+        var outcome = await RunAsync(scope.ServiceProvider, consumer, held);
         if (outcome is JobOutcome.Settled)
         {
             JobMetrics.CountFinished(job, "succeeded"); // the finisher, which counts the others, never sees it
@@ -79,6 +80,20 @@ internal sealed partial class JobExecution(
         }
 
         return outcome;
+    }
+
+    private static async Task<JobOutcome> RunAsync(IServiceProvider services, JobConsumer consumer, HeldJob held)
+    {
+        var log = services.GetRequiredService<JobLog>();
+        log.Begin(held.Job);
+        try
+        {
+            return await consumer.RunAsync(services.GetRequiredService<IMediator>(), held.Job, held.Token);
+        }
+        finally
+        {
+            await log.EndAsync(); // the lines before the end
+        }
     }
 
     private JobOutcome Judge(HeldJob held, Exception exception)

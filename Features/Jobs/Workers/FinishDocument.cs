@@ -2,6 +2,7 @@ using System.ComponentModel.DataAnnotations;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Bellhop.Features.Jobs.Logs;
 using Bellhop.Features.Jobs.Running;
 using Bellhop.Infrastructure.Http;
 using FluentValidation;
@@ -26,13 +27,15 @@ public sealed record FinishDocument([property: MaxLength(FinishDocument.MaxJobs)
 /// <param name="Result">With <c>succeeded</c>: any JSON, 256 KiB at most.</param>
 /// <param name="Error">With <c>failed</c>.</param>
 /// <param name="DelaySeconds">With <c>snoozed</c> (where it must be given) and <c>released</c>: 0 to 86,400.</param>
+/// <param name="Logs">Lines that were not sent yet: stored before the end is, each once.</param>
 public sealed record EndDocument(
     Guid? Id,
     [property: MaxLength(Workers.Lease.Length)] string? Lease,
     string? Outcome,
     JsonElement? Result = null,
     EndError? Error = null,
-    double? DelaySeconds = null
+    double? DelaySeconds = null,
+    EndLog? Logs = null
 ) : IExampled<EndDocument>
 {
     public static readonly IReadOnlyList<string> Outcomes = ["succeeded", "failed", "canceled", "snoozed", "released"];
@@ -100,6 +103,7 @@ public sealed class EndRules : AbstractValidator<EndDocument>
         RuleFor(end => end.DelaySeconds).InclusiveBetween(0, most).WithErrorCode("delay_out_of_range");
         RuleFor(end => end.DelaySeconds).NotNull().When(end => end.Outcome == "snoozed");
         RuleFor(end => end.Error!).SetValidator(new EndErrorRules()).When(end => end.Error is not null);
+        RuleFor(end => end.Logs!).SetValidator(new EndLogRules()).When(end => end.Logs is not null);
     }
 
     internal static bool FitsIn(JsonElement? json, int bytes) =>

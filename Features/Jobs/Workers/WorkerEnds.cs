@@ -1,3 +1,4 @@
+using Bellhop.Features.Jobs.Logs;
 using Bellhop.Features.Jobs.Running;
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Database;
@@ -29,7 +30,13 @@ public sealed record ToldEnd
 
 /// <summary>Stores the ends that workers tell, each guarded by its lease; the same end told again is answered as such.</summary>
 /// <remarks>A lease that ran out still counts while nobody else has claimed the job.</remarks>
-internal sealed class WorkerEnds(Databases databases, EndingStore store, EndRules rules, Caller caller)
+internal sealed class WorkerEnds(
+    Databases databases,
+    EndingStore store,
+    EndRules rules,
+    Caller caller,
+    TimeProvider clock
+)
 {
     private const short Running = 2;
 
@@ -77,6 +84,7 @@ internal sealed class WorkerEnds(Databases databases, EndingStore store, EndRule
         if (held.Count > 0)
         {
             // from here on it is done whether or not the worker still listens
+            await StoreLogsAsync(connection, [.. held.Select(one => (ends[one.Index].Logs, one.Ending.Job))]);
             var stored = await store.WriteAsync(connection, [.. held.Select(one => one.Ending)]);
             foreach (var (index, ending) in held)
             {
@@ -104,6 +112,17 @@ internal sealed class WorkerEnds(Databases databases, EndingStore store, EndRule
                     "Somebody else has the job by now; what was said counts for nothing."
                 ),
             };
+    }
+
+    // before the ends: a job that is over has all of its lines
+    private async Task StoreLogsAsync(NpgsqlConnection connection, IEnumerable<(EndLog? Logs, ClaimedJob Job)> told)
+    {
+        var now = clock.GetUtcNow().UtcDateTime;
+        var lines = told.Where(one => one.Logs is not null).Select(one => one.Logs!.ToLines(one.Job, now)).ToArray();
+        if (lines.Length > 0)
+        {
+            await JobLogStore.AppendAsync(connection, lines, CancellationToken.None);
+        }
     }
 
     private Result<EndStatus> Check(EndDocument end) =>

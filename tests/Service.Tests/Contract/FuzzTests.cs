@@ -37,6 +37,7 @@ public sealed class FuzzTests(ServiceFixture service)
         "POST /v1/auth/totp/disable",
         "POST /v1/jobs/{id}/complete", // a lease
         "POST /v1/jobs/{id}/fail",
+        "POST /v1/jobs/{id}/logs",
         "POST /v1/jobs/{id}/release",
         "POST /v1/jobs/{id}/snooze",
     ];

@@ -485,33 +485,29 @@ CREATE TABLE bellhop.job_keys (
     expires_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
     CONSTRAINT job_keys_until_check CHECK (((until >= 0) AND (until <= 2)))
 );
-CREATE SEQUENCE bellhop.job_log_lines
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1;
 CREATE TABLE bellhop.job_logs (
     project_id uuid NOT NULL,
     job_id uuid NOT NULL,
-    seq bigint DEFAULT nextval('bellhop.job_log_lines'::regclass) NOT NULL,
-    at timestamp with time zone DEFAULT now() NOT NULL,
+    seq bigint NOT NULL,
+    at timestamp with time zone NOT NULL,
     claim_no bigint NOT NULL,
     number integer NOT NULL,
     level smallint NOT NULL,
     line text NOT NULL,
+    bytes bigint NOT NULL,
     CONSTRAINT job_logs_level_check CHECK (((level >= 0) AND (level <= 4)))
 )
 PARTITION BY RANGE (at);
 CREATE TABLE bellhop.job_logs_default (
     project_id uuid NOT NULL,
     job_id uuid NOT NULL,
-    seq bigint DEFAULT nextval('bellhop.job_log_lines'::regclass) NOT NULL,
-    at timestamp with time zone DEFAULT now() NOT NULL,
+    seq bigint NOT NULL,
+    at timestamp with time zone NOT NULL,
     claim_no bigint NOT NULL,
     number integer NOT NULL,
     level smallint NOT NULL,
     line text NOT NULL,
+    bytes bigint NOT NULL,
     CONSTRAINT job_logs_level_check CHECK (((level >= 0) AND (level <= 4)))
 );
 CREATE TABLE bellhop.jobs (
@@ -1159,7 +1155,7 @@ CREATE INDEX memberships_by_user ON bellhop.memberships USING btree (user_id);
 CREATE INDEX one_time_tokens_by_end ON bellhop.one_time_tokens USING btree (expires_at);
 CREATE INDEX one_time_tokens_by_project ON bellhop.one_time_tokens USING btree (project_id, id) WHERE (used_at IS NULL);
 CREATE UNIQUE INDEX one_time_tokens_open ON bellhop.one_time_tokens USING btree (purpose, email_key, project_id) NULLS NOT DISTINCT WHERE (used_at IS NULL);
-CREATE INDEX queues_by_name ON bellhop.queues USING btree (project_id, name);
+CREATE INDEX queues_by_name ON bellhop.queues USING btree (name, project_id);
 CREATE UNIQUE INDEX queues_name_taken ON bellhop.queues USING btree (project_id, name) WHERE (deleted_at IS NULL);
 CREATE INDEX refresh_tokens_by_family ON bellhop.refresh_tokens USING btree (user_id, family_id);
 CREATE INDEX runs_by_automation ON ONLY bellhop.runs USING btree (project_id, automation_id, id);
@@ -1253,7 +1249,6 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.job_edges TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.job_history TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.job_history_default TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.job_keys TO bellhop_app;
-GRANT USAGE ON SEQUENCE bellhop.job_log_lines TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.job_logs TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.job_logs_default TO bellhop_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE bellhop.jobs TO bellhop_app;

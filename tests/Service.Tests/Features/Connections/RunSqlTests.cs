@@ -3,6 +3,7 @@ using System.Text.Json;
 using Bellhop.Features.Connections;
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Tests.Features.Jobs;
+using Bellhop.Tests.Features.Jobs.Logs;
 using Bellhop.Tests.Support;
 using MediatR;
 using Microsoft.Extensions.DependencyInjection;
@@ -383,6 +384,21 @@ public sealed class RunSqlTests(ServiceFixture service, OutsideDatabases outside
 
     private static string Connection(string kind, int port, string user, string secret) =>
         $$"""{"kind":"{{kind}}","config":{"host":"127.0.0.1","port":{{port}},"database":"shop","user":"{{user}}","tls":"off"},"secret":{"value":"{{secret}}"} }""";
+
+    [Fact]
+    public async Task What_the_server_says_meanwhile_is_in_the_log_of_the_job_without_secrets()
+    {
+        var project = await ConnectedAsync();
+
+        var ended = await EndedAsync(
+            project,
+            $"DO $$ BEGIN RAISE NOTICE 'begun as {TlsPostgreSql.Password}'; RAISE WARNING 'slow'; END $$"
+        );
+
+        Assert.Equal("succeeded", ended.State());
+        var log = await TestLogs.ReadAsync(project, ended.GetProperty("id").GetGuid());
+        Assert.Equal([("info", "begun as ***"), ("warning", "slow")], log.Select(line => (line.Level, line.Text)));
+    }
 
     private static string Code(JsonElement job) => job.GetProperty("error").GetProperty("code").GetString()!;
 

@@ -213,6 +213,30 @@ public sealed class RunShellTests(ServiceFixture service, AllowingService allowi
         );
     }
 
+    [Fact]
+    public async Task What_a_command_prints_is_in_the_log_of_its_job_line_by_line()
+    {
+        using var http = await allowing.NewClientAsync("developer");
+
+        var said = await allowing.RunAsync("""{"command":"cat","stdin":"Zoë\r\nno end"}""");
+        var failed = await allowing.RunAsync("""{"command":"fail","args":["3"]}""");
+
+        Assert.Equal(["info Zoë", "info no end"], await LinesAsync(said));
+        Assert.Equal(["warning no such order"], await LinesAsync(failed));
+
+        async Task<string[]> LinesAsync(JsonElement job)
+        {
+            var page = await http.CallAsync("GET", $"/v1/jobs/{job.GetProperty("id").GetGuid()}/logs");
+            return
+            [
+                .. page.Expect(HttpStatusCode.OK)
+                    .Body.GetProperty("items")
+                    .EnumerateArray()
+                    .Select(line => $"{line.GetProperty("level")} {line.GetProperty("text")}"),
+            ];
+        }
+    }
+
     private static string Result(JsonElement job) => job.GetProperty("result").GetRawText();
 
     private static string Stdout(JsonElement job) => job.GetProperty("result").GetProperty("stdout").GetString()!;

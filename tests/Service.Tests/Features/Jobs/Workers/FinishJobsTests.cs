@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Bellhop.Features.Jobs;
+using Bellhop.Tests.Features.Jobs.Logs;
 using Bellhop.Tests.Support;
 using Xunit;
 
@@ -35,6 +36,39 @@ public sealed class FinishJobsTests(ServiceFixture service)
                 new { ProjectId = project.Id, Id = id }
             )
         );
+    }
+
+    [Fact]
+    public async Task The_last_lines_of_the_log_come_with_the_end_and_are_stored_once()
+    {
+        var (project, worker) = await StartAsync();
+        var id = await worker.EnqueueAsync();
+        var job = Assert.Single(await worker.ClaimAsync());
+        var end = new
+        {
+            id,
+            lease = job.GetProperty("lease"),
+            outcome = "succeeded",
+            logs = new
+            {
+                from_seq = 1,
+                lines = new object[] { new { text = "a" }, new { text = "b", level = "error" } },
+            },
+        };
+
+        Assert.Equal(["accepted", "duplicate"], await worker.FinishAsync(end, end));
+        Assert.Equal(["duplicate"], await worker.FinishAsync(end));
+
+        var lines = await TestLogs.ReadAsync(project, id);
+        Assert.Equal([("info", "a"), ("error", "b")], lines.Select(line => (line.Level, line.Text)));
+        var unsound = new
+        {
+            id,
+            lease = job.GetProperty("lease"),
+            outcome = "succeeded",
+            logs = new { from_seq = 0 },
+        };
+        Assert.Equal(["invalid"], await worker.FinishAsync(unsound));
     }
 
     /// <summary>Q-01 and Q-10: the lease, not the clock, decides whose end counts.</summary>
