@@ -198,6 +198,22 @@ public sealed class DependentJobTests(ServiceFixture service)
     }
 
     [Fact]
+    public async Task A_child_that_came_after_its_parent_had_failed_is_reached_by_the_end_of_the_retried_one()
+    {
+        var (project, worker) = await StartAsync();
+        var parent = await worker.EnqueueAsync();
+        await FailAsync(worker, Assert.Single(await worker.ClaimAsync()));
+        var child = await worker.EnqueueAsync(new { depends_on = new[] { parent }, on_parent_failure = "wait" });
+        Assert.Equal(1, await BrokenAsync(project));
+
+        await worker.PostAsync($"/v1/jobs/{parent}/retry", new { });
+        Assert.Equal(0, await BrokenAsync(project));
+        await worker.FinishAsync(TestWorker.End(Assert.Single(await worker.ClaimAsync(wait: 20)), "succeeded"));
+
+        Assert.Equal(child, Id(Assert.Single(await worker.ClaimAsync(wait: 20))));
+    }
+
+    [Fact]
     public async Task A_job_that_an_operator_held_needs_the_success_of_what_is_put_before_it()
     {
         var (project, worker) = await StartAsync();
