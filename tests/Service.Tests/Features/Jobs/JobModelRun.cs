@@ -416,7 +416,8 @@ internal sealed partial class JobModelRun(ServiceFixture service, TestProject pr
                 Ids = ids,
             }
         );
-        Assert.All(waits, wait => Assert.InRange(wait.Seconds, 5 * _model.Jobs[wait.Id].Lost, 60));
+        // the duty of another run, which began before, may have found them first
+        Assert.All(waits, wait => Assert.InRange(wait.Seconds, (5 * _model.Jobs[wait.Id].Lost) - 1, 60));
         // before it comes true by itself
         await ChangeAsync($"run_at = '{JobModel.Later:O}'", "state = 1", ids);
     }
