@@ -125,7 +125,7 @@ public static class AdmitJobs
             WHERE j.state = 0 AND j.wait_reason = 2
                 AND NOT EXISTS (
                     SELECT FROM job_edges e
-                    WHERE e.project_id = j.project_id AND e.child_id = j.id AND (NOT e.is_broken OR j.is_patient)
+                    WHERE e.project_id = j.project_id AND e.child_id = j.id AND (NOT e.is_broken OR j.is_patient IS TRUE)
                 )
             LIMIT @Limit
             """;

@@ -166,6 +166,11 @@ internal sealed class EnqueuedJobs(
             while (await reader.ReadAsync(cancellationToken))
             {
                 replaced.Add(reader.GetGuid(0));
+                if (!reader.IsDBNull(1))
+                {
+                    var lane = new Lane(caller.ProjectId, reader.GetInt64(1), reader.GetString(2));
+                    work.AfterCommit(() => admission.Look(lane)); // it may have put itself off, or be due now
+                }
             }
         }
 

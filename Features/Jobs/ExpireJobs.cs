@@ -56,12 +56,12 @@ public static class ExpireJobs
 
     private static class Sql
     {
-        // engine-wide: what is too late is so in every project
+        // engine-wide: what is too late is so in every project. What began in time and failed is tried again all the same.
         public const string Expire = $"""
             WITH late AS MATERIALIZED (
                 SELECT project_id, id
                 FROM jobs
-                WHERE start_before < now() AND state < 2
+                WHERE start_before < now() AND state < 2 AND attempt = 0
                 ORDER BY project_id, id
                 LIMIT @Limit
                 FOR UPDATE SKIP LOCKED
@@ -73,7 +73,10 @@ public static class ExpireJobs
                 RETURNING {EndedJobs.Columns}, 3::smallint AS outcome, 'start_before'::text AS reason, NULL::json AS result,
                     NULL::json AS error
             ),
-            {EndedJobs.Kept}
+            {EndedJobs.Kept},
+            cut AS (
+                DELETE FROM job_edges e USING gone g WHERE e.project_id = g.project_id AND e.child_id = g.id
+            )
             SELECT project_id, id, queue_id, lane, has_children FROM gone
             """;
     }

@@ -67,10 +67,11 @@ public static class FreeJob
                 SELECT j.id,
                     CASE
                         WHEN EXISTS (SELECT FROM job_edges e WHERE e.project_id = j.project_id AND e.child_id = j.id) THEN 2
-                        WHEN j.lane IS NOT NULL THEN 1
+                        WHEN j.lane IS NOT NULL AND (q.lane_ordered OR q.lane_limit IS NOT NULL) THEN 1
                         ELSE 0
                     END AS waits_for
                 FROM jobs j
+                JOIN queues q ON q.project_id = j.project_id AND q.queue_id = j.queue_id
                 WHERE j.project_id = @ProjectId AND j.id = @Id AND j.state = 0 AND j.wait_reason = 3
             )
             UPDATE jobs j

@@ -62,7 +62,10 @@ internal static class JobCancels
                     AND COALESCE(j.cancel_by, 'infinity') > now() + make_interval(secs => @GraceSeconds::float8)
                 RETURNING j.id, j.queue_id
             ),
-            {EndedJobs.Kept}
+            {EndedJobs.Kept},
+            cut AS (
+                DELETE FROM job_edges e USING gone g WHERE e.project_id = g.project_id AND e.child_id = g.id
+            )
             SELECT id, queue_id, true AS has_ended, has_children, lane FROM gone
             UNION ALL
             SELECT id, queue_id, false, false, NULL FROM asked

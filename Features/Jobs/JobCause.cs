@@ -109,6 +109,7 @@ internal sealed record JobCause(
                     : "A job that it waits for has not ended.",
                 place.ParentId is { } parent ? new Obstacle("job", $"{parent}") : null
             ),
+            _ when place.IsScheduled => Later(place),
             _ => new(
                 LaneFull,
                 $"It waits for a place in its lane {place.Lane}: {Count(place.LaneHeld)} of {place.LaneLimit ?? 1} are taken.",
@@ -116,6 +117,16 @@ internal sealed record JobCause(
                 place.RunAt
             ),
         };
+
+    private static JobCause Later(JobPlace place) =>
+        new(
+            Scheduled,
+            place.Attempt > 0
+                ? $"Attempt {place.Attempt} did not succeed; the next one is due at {Time(place.RunAt)}."
+                : $"It is due at {Time(place.RunAt)}.",
+            null,
+            place.RunAt
+        );
 
     private static JobCause OfReady(JobPlace place, JobKinds kinds, DateTime now)
     {
@@ -127,14 +138,7 @@ internal sealed record JobCause(
 
         if (place.IsScheduled)
         {
-            return new(
-                Scheduled,
-                place.Attempt > 0
-                    ? $"Attempt {place.Attempt} did not succeed; the next one is due at {Time(place.RunAt)}."
-                    : $"It is due at {Time(place.RunAt)}.",
-                null,
-                place.RunAt
-            );
+            return Later(place);
         }
 
         if (place.PausedAt is { } paused)

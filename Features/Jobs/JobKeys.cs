@@ -81,10 +81,12 @@ internal static class JobKeys
             RETURNING key, job_id
             """;
 
-        // a holder that is locked is being claimed; waiting for it with its key in hand could deadlock with the claim
+        // a holder that is locked is being claimed; waiting for it with its key in hand could deadlock with the claim. In a lane without
+        // order one that is put off gives its place to the next.
         public const string Replace = """
             WITH holders AS MATERIALIZED (
-                SELECT j.project_id, j.id, n.kind, n.args, n.priority, n.run_at
+                SELECT j.project_id, j.id, n.kind, n.args, n.priority, n.run_at,
+                    j.state = 1 AND j.lane IS NOT NULL AND q.lane_limit IS NOT NULL AND NOT q.lane_ordered AND n.run_at > now() AS parks
                 FROM unnest(
                     @ProjectIds::uuid[], @Ids::uuid[], @Queues::text[], @Kinds::text[], @Args::text[], @Priorities::smallint[],
                     @RunAts::timestamptz[]
@@ -96,10 +98,11 @@ internal static class JobKeys
                 FOR UPDATE OF j SKIP LOCKED
             )
             UPDATE jobs j
-            SET kind = h.kind, args = h.args::json, priority = h.priority, run_at = COALESCE(h.run_at, now())
+            SET kind = h.kind, args = h.args::json, priority = h.priority, run_at = COALESCE(h.run_at, now()),
+                state = CASE WHEN h.parks THEN 0 ELSE j.state END, wait_reason = CASE WHEN h.parks THEN 1 ELSE j.wait_reason END
             FROM holders h
             WHERE j.project_id = h.project_id AND j.id = h.id AND j.state < 2
-            RETURNING j.id
+            RETURNING j.id, CASE WHEN j.lane IS NOT NULL THEN j.queue_id END AS lane_queue_id, j.lane
             """;
     }
 }

@@ -20,33 +20,33 @@ internal static class JobParents
     )
     {
         var found = new Dictionary<Guid, short?>();
-        if (ids.Count == 0)
+        // what was over and is retried in between is found by the second look
+        for (var look = 0; look < 2 && found.Count < ids.Count; look++)
         {
-            return found;
-        }
-
-        var unfinished = await connection.QueryAsync<Guid>(
-            Sql.Lock.With(new { ProjectId = projectId, Ids = ids.ToArray() }, cancellationToken)
-        );
-        foreach (var id in unfinished)
-        {
-            found[id] = null;
-        }
-
-        // a statement of its own: what ended while the first one waited is seen by it
-        var missing = ids.Where(id => !found.ContainsKey(id)).ToArray();
-        if (missing.Length > 0)
-        {
-            var over = await connection.QueryAsync<(Guid Id, short Outcome)>(
-                Sql.FindEnded.With(new { ProjectId = projectId, Ids = missing }, cancellationToken)
+            var unfinished = await connection.QueryAsync<Guid>(
+                Sql.Lock.With(new { ProjectId = projectId, Ids = Missing() }, cancellationToken)
             );
-            foreach (var (id, outcome) in over)
+            foreach (var id in unfinished)
             {
-                found[id] = outcome;
+                found[id] = null;
+            }
+
+            // a statement of its own: what ended while the first one waited is seen by it
+            if (Missing() is { Length: > 0 } missing)
+            {
+                var over = await connection.QueryAsync<(Guid Id, short Outcome)>(
+                    Sql.FindEnded.With(new { ProjectId = projectId, Ids = missing }, cancellationToken)
+                );
+                foreach (var (id, outcome) in over)
+                {
+                    found[id] = outcome;
+                }
             }
         }
 
         return found;
+
+        Guid[] Missing() => [.. ids.Where(id => !found.ContainsKey(id))];
     }
 
     /// <summary>The held ones among these jobs, which stay held until the transaction ends.</summary>
@@ -95,10 +95,13 @@ internal static class JobParents
             FOR UPDATE
             """;
 
+        // a retry, which takes the row away, waits
         public const string FindEnded = """
             SELECT h.id, h.outcome
             FROM unnest(@Ids::uuid[]) AS p(id)
             JOIN job_history h ON h.project_id = @ProjectId AND h.id = p.id AND h.finished_at >= id_time(p.id) - interval '1 minute'
+            ORDER BY h.id
+            FOR KEY SHARE OF h
             """;
 
         public const string LockHeld = """
@@ -109,13 +112,21 @@ internal static class JobParents
             FOR UPDATE
             """;
 
+        // the history remembers it too: a parent that is retried has children, and its next end reaches them
         public const string Add = """
             WITH edges AS (
                 INSERT INTO job_edges (project_id, parent_id, child_id, is_broken)
                 SELECT @ProjectId, e.parent_id, e.child_id, e.is_broken
                 FROM unnest(@Parents::uuid[], @Children::uuid[], @Broken::boolean[]) AS e(parent_id, child_id, is_broken)
                 ON CONFLICT DO NOTHING
-                RETURNING parent_id
+                RETURNING parent_id, is_broken
+            ),
+            ended AS (
+                UPDATE job_history h
+                SET has_children = true
+                FROM (SELECT DISTINCT parent_id FROM edges WHERE is_broken) AS p
+                WHERE h.project_id = @ProjectId AND h.id = p.parent_id AND h.finished_at >= id_time(p.parent_id) - interval '1 minute'
+                    AND NOT h.has_children
             )
             UPDATE jobs j
             SET has_children = true

@@ -49,7 +49,7 @@ internal static class JobRetries
                 FOR UPDATE OF h
             ),
             open AS MATERIALIZED (
-                SELECT queue_id
+                SELECT queue_id, lane_ordered OR lane_limit IS NOT NULL AS has_lanes
                 FROM queues
                 WHERE project_id = @ProjectId AND queue_id IN (SELECT queue_id FROM dead) AND deleted_at IS NULL
                 ORDER BY queue_id
@@ -90,10 +90,11 @@ internal static class JobRetries
                     traceparent, lane, tags, unique_key, retry, continuation, has_children, args
                 )
                 SELECT
-                    project_id, id, queue_id, now(), CASE WHEN lane IS NULL THEN 1 ELSE 0 END,
-                    CASE WHEN lane IS NULL THEN 0 ELSE 1 END, kind, priority, claim_no, 0, max_attempts, claimed_at,
+                    project_id, id, queue_id, now(), CASE WHEN lane IS NOT NULL AND has_lanes THEN 0 ELSE 1 END,
+                    CASE WHEN lane IS NOT NULL AND has_lanes THEN 1 ELSE 0 END, kind, priority, claim_no, 0, max_attempts, claimed_at,
                     traceparent, lane, tags, unique_key, retry, continuation, has_children, COALESCE(args, '{}')
                 FROM gone
+                JOIN open USING (queue_id)
                 RETURNING id
             ),
             mended AS (

@@ -6,6 +6,7 @@ using Bellhop.Infrastructure.Http;
 using Carter;
 using Dapper;
 using MediatR;
+using Npgsql;
 
 namespace Bellhop.Features.Jobs;
 
@@ -52,23 +53,30 @@ public static class RunJobNow
                 async (connection, job) =>
                     job.StateWord switch
                     {
-                        JobState.Ready => await connection.ExecuteAsync(
-                            Sql.MakeDue.With(new { caller.ProjectId, request.Id }, cancellationToken)
-                        ) > 0,
-                        JobState.Waiting => JobProblems.IsWaiting(job.WaitReason),
+                        JobState.Ready => await MakeDueAsync(connection, request.Id, cancellationToken),
+                        JobState.Waiting => await MakeDueAsync(connection, request.Id, cancellationToken)
+                            ? true
+                            : JobProblems.IsWaiting(job.WaitReason),
                         JobState.Running => JobProblems.IsRunning(),
                         var state => JobProblems.IsFinished(state),
                     },
                 cancellationToken
             );
+
+        private async Task<bool> MakeDueAsync(
+            NpgsqlConnection connection,
+            Guid id,
+            CancellationToken cancellationToken
+        ) => await connection.ExecuteAsync(Sql.MakeDue.With(new { caller.ProjectId, Id = id }, cancellationToken)) > 0;
     }
 
     private static class Sql
     {
+        // a job of a lane waits there, also while it is not due
         public const string MakeDue = """
             UPDATE jobs
             SET run_at = now()
-            WHERE project_id = @ProjectId AND id = @Id AND state = 1 AND run_at > now()
+            WHERE project_id = @ProjectId AND id = @Id AND (state = 1 OR (state = 0 AND wait_reason = 1)) AND run_at > now()
             """;
     }
 }

@@ -95,7 +95,7 @@ internal static class ClaimStatements
             """;
 
         /// <summary>Queues of a remote worker, without a limit. A call that comes again with its key is answered the same jobs.</summary>
-        // The tags are drawn, so that a worker that asks for one job at a time is given shares by weight all the same.
+        // The tags and turns are drawn: a worker that asks for one job at a time is given shares by weight, and the oldest, all the same.
         public const string OfWorker = $"""
             WITH again AS MATERIALIZED (
                 SELECT project_id, id
@@ -109,7 +109,7 @@ internal static class ClaimStatements
             ),
             wanted AS (
                 SELECT q.project_id, q.queue_id, q.name, ''::text AS pool, q.lease_seconds, q.max_run_seconds, q.weight, @Free::integer AS free,
-                    LEAST(s.max, @Free::integer) AS quota, -ln(1 - random()) / q.weight AS tag, 0::bigint AS starts,
+                    LEAST(s.max, @Free::integer) AS quota, -ln(1 - random()) / q.weight AS tag, floor(16 * random())::bigint AS starts,
                     CASE WHEN h.lost >= 2 THEN 1 WHEN h.lost = 1 THEN 2 ELSE 32767 END AS lost_below
                 FROM unnest(@Queues::text[], @Maxes::integer[]) AS s(name, max)
                 JOIN queues q ON q.project_id = @ProjectId AND q.name = s.name AND q.deleted_at IS NULL
@@ -250,7 +250,7 @@ internal static class ClaimStatements
         private const string Job = """
             NULL, NULL, NULL, NULL, NULL, NULL, NULL, t.project_id, t.id, t.queue_id, t.name, t.weight, t.kind, t.claim_no, t.attempt,
             t.max_attempts, t.lost, t.args, t.traceparent, t.lane, t.checkpoint, t.snoozes, t.lease_seconds, t.priority, t.run_at, t.seq,
-            extract(epoch FROM now() - t.run_at)::float8, COALESCE(t.start_before < now(), false), t.max_run_seconds, t.place
+            extract(epoch FROM now() - t.run_at)::float8, COALESCE(t.start_before < now() AND t.attempt = 1, false), t.max_run_seconds, t.place
             """;
     }
 }

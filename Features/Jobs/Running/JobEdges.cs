@@ -98,7 +98,8 @@ internal static class JobEdges
 
     private static class Sql
     {
-        // the history row is held meanwhile: a retry, which takes it away, waits or is seen
+        // who was held by an operator, and then had jobs put before it, needs their success like everybody who says nothing else; the
+        // history row is held meanwhile: a retry, which takes it away, waits or is seen
         public const string Judge = """
             WITH ended AS MATERIALIZED (
                 SELECT h.project_id, h.id, h.outcome
@@ -109,7 +110,7 @@ internal static class JobEdges
             ),
             judged AS MATERIALIZED (
                 SELECT e.project_id, e.parent_id, e.child_id,
-                    COALESCE(CASE c.needs WHEN 0 THEN p.outcome = 0 WHEN 2 THEN p.outcome <> 0 END, true) AS is_met
+                    c.id IS NULL OR CASE c.needs WHEN 1 THEN true WHEN 2 THEN p.outcome <> 0 ELSE p.outcome = 0 END AS is_met
                 FROM ended p
                 JOIN job_edges e ON e.project_id = p.project_id AND e.parent_id = p.id
                 LEFT JOIN jobs c ON c.project_id = e.project_id AND c.id = e.child_id
@@ -155,7 +156,7 @@ internal static class JobEdges
                 SELECT j.project_id, j.id
                 FROM unnest(@ProjectIds::uuid[], @Ids::uuid[]) AS c(project_id, id)
                 JOIN jobs j ON j.project_id = c.project_id AND j.id = c.id
-                WHERE j.state = 0 AND j.wait_reason IN (2, 3) AND NOT j.is_patient AND EXISTS (
+                WHERE j.state = 0 AND j.wait_reason IN (2, 3) AND j.is_patient IS NOT TRUE AND EXISTS (
                     SELECT FROM job_edges e WHERE e.project_id = j.project_id AND e.child_id = j.id AND e.is_broken
                 )
                 ORDER BY j.project_id, j.id

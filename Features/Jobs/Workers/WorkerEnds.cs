@@ -38,6 +38,14 @@ internal sealed class WorkerEnds(
     TimeProvider clock
 )
 {
+    private const short Running = 2;
+
+    private static Problem Uncalled { get; } =
+        Problems.Invalid.Because(
+            "Nobody asked for the job to be canceled.",
+            FieldError.At("/outcome", "invalid_outcome", "Release it, or let it fail.")
+        );
+
     /// <returns>Of each end what became of it, or what is wrong with it.</returns>
     public async Task<IReadOnlyList<Result<EndStatus>>> StoreAsync(
         IReadOnlyList<EndDocument> ends,
@@ -59,7 +67,11 @@ internal sealed class WorkerEnds(
         {
             var index = sound[place];
             var end = ends[index];
-            if (found[place] is { Job: { } job } && isMeant.Add((job.Id, job.ClaimNo)))
+            if (found[place] is { Job: not null, IsToBeCanceled: false } && end.Outcome == "canceled")
+            {
+                results[index] = Uncalled;
+            }
+            else if (found[place] is { Job: { } job } && isMeant.Add((job.Id, job.ClaimNo)))
             {
                 held.Add((index, new Ending(job, end.ToOutcome())));
             }
@@ -149,6 +161,7 @@ internal sealed class WorkerEnds(
         }
 
         await FindEndedAsync(connection, ends, leases, found, cancellationToken);
+        await FindAttemptsAsync(connection, ends, found, cancellationToken);
         return found;
     }
 
@@ -157,7 +170,7 @@ internal sealed class WorkerEnds(
         var isOurs = reader.GetInt64(4) == lease.ClaimNo && !reader.IsDBNull(5) && reader.GetGuid(5) == lease.ClaimKey;
         var state = reader.GetInt16(6);
         return new Found(
-            isOurs && state == 2
+            isOurs && state == Running
                 ? new ClaimedJob(
                     caller.ProjectId,
                     reader.GetGuid(1),
@@ -178,8 +191,50 @@ internal sealed class WorkerEnds(
                 : null,
             IsThere: true,
             IsOurs: isOurs,
-            null
+            IsToBeCanceled: reader.GetBoolean(12),
+            EndedAs: null
         );
+    }
+
+    /// <summary>Of leases that are over and were the last ones: how they ended, where the job went back or failed.</summary>
+    /// <remarks>What became of the job after that, such as a cancel by an operator, is no word about the lease.</remarks>
+    private async Task FindAttemptsAsync(
+        NpgsqlConnection connection,
+        EndDocument[] ends,
+        Found[] found,
+        CancellationToken cancellationToken
+    )
+    {
+        var back = Enumerable
+            .Range(0, ends.Length)
+            .Where(place => found[place] is { IsOurs: true, Job: null })
+            .ToArray();
+        if (back.Length == 0)
+        {
+            return;
+        }
+
+        await using var command = new NpgsqlCommand(Sql.FindAttempts, connection)
+        {
+            Parameters =
+            {
+                new("ProjectId", caller.ProjectId),
+                new("Ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid)
+                {
+                    Value = back.Select(place => ends[place].Id!.Value).ToArray(),
+                },
+                new("ClaimNos", NpgsqlDbType.Array | NpgsqlDbType.Bigint)
+                {
+                    Value = back.Select(place => Lease.Parse(ends[place].Lease)!.Value.ClaimNo).ToArray(),
+                },
+            },
+        };
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            var place = back[reader.GetInt64(0) - 1];
+            found[place] = found[place] with { EndedAs = reader.GetString(1) };
+        }
     }
 
     private async Task FindEndedAsync(
@@ -219,26 +274,31 @@ internal sealed class WorkerEnds(
                 reader.GetInt64(1) == leases[place].ClaimNo
                 && !reader.IsDBNull(2)
                 && reader.GetGuid(2) == leases[place].ClaimKey;
-            found[place] = new Found(null, IsThere: true, isOurs, reader.GetInt16(3));
+            found[place] = new Found(
+                null,
+                IsThere: true,
+                isOurs,
+                IsToBeCanceled: false,
+                EndedAs: reader.IsDBNull(3) ? null : reader.GetString(3)
+            );
         }
     }
 
     /// <param name="Job">Held by this lease.</param>
     /// <param name="IsOurs">The lease was the last one of the job.</param>
-    /// <param name="Outcome">Of a job that is over.</param>
-    private readonly record struct Found(ClaimedJob? Job, bool IsThere, bool IsOurs, short? Outcome)
+    /// <param name="IsToBeCanceled">Somebody asked for that.</param>
+    /// <param name="EndedAs">How that lease ended, in the word a worker would have told.</param>
+    private readonly record struct Found(
+        ClaimedJob? Job,
+        bool IsThere,
+        bool IsOurs,
+        bool IsToBeCanceled,
+        string? EndedAs
+    )
     {
         public EndStatus StatusOf(string told) =>
             !IsThere ? EndStatus.Unknown
-            : !IsOurs ? EndStatus.LeaseLost
-            : told switch
-            {
-                "succeeded" => Outcome == 0,
-                "failed" => Outcome is null or 1,
-                "canceled" => Outcome == 2,
-                _ => Outcome is null,
-            }
-                ? EndStatus.Duplicate
+            : IsOurs && EndedAs == told ? EndStatus.Duplicate
             : EndStatus.LeaseLost;
     }
 
@@ -246,15 +306,27 @@ internal sealed class WorkerEnds(
     {
         public const string Find = """
             SELECT e.position, j.id, q.name, j.kind, j.claim_no, j.claim_key, j.state, j.queue_id, j.attempt, j.max_attempts, j.lane,
-                j.snoozes
+                j.snoozes, j.cancel_requested_at IS NOT NULL AS is_to_be_canceled
             FROM unnest(@Ids::uuid[]) WITH ORDINALITY AS e(id, position)
             JOIN jobs j ON j.project_id = @ProjectId AND j.id = e.id
             JOIN queues q ON q.project_id = j.project_id AND q.queue_id = j.queue_id
             WHERE @ReachQueues::text[] IS NULL OR q.name = ANY (@ReachQueues)
             """;
 
+        public const string FindAttempts = """
+            SELECT e.position, a.outcome
+            FROM unnest(@Ids::uuid[], @ClaimNos::bigint[]) WITH ORDINALITY AS e(id, claim_no, position)
+            JOIN job_attempts a ON a.project_id = @ProjectId AND a.job_id = e.id AND a.claim_no = e.claim_no
+                AND a.at >= id_time(e.id) - interval '1 minute'
+            """;
+
         public const string FindEnded = """
-            SELECT e.position, h.claim_no, h.claim_key, h.outcome
+            SELECT e.position, h.claim_no, h.claim_key,
+                CASE
+                    WHEN h.outcome = 0 THEN 'succeeded'
+                    WHEN h.outcome = 1 AND h.reason IS NULL THEN 'failed'
+                    WHEN h.outcome = 2 THEN 'canceled'
+                END AS ended_as
             FROM unnest(@Ids::uuid[]) WITH ORDINALITY AS e(id, position)
             JOIN job_history h ON h.project_id = @ProjectId AND h.id = e.id AND h.finished_at >= id_time(e.id) - interval '1 minute'
             JOIN queues q ON q.project_id = h.project_id AND q.queue_id = h.queue_id

@@ -181,6 +181,54 @@ public sealed class DependentJobTests(ServiceFixture service)
         Assert.Equal((HttpStatusCode.UnprocessableEntity, HttpStatusCode.Conflict), (depends, blocks));
     }
 
+    [Fact]
+    public async Task A_child_that_was_canceled_and_retried_waits_for_nobody_any_more()
+    {
+        var (project, worker) = await StartAsync();
+        var parent = await worker.EnqueueAsync();
+        var child = await worker.EnqueueAsync(new { depends_on = new[] { parent }, on_parent_failure = "wait" });
+        await FailAsync(worker, Assert.Single(await worker.ClaimAsync()));
+        foreach (var act in (string[])["cancel", "retry", "hold", "free"])
+        {
+            var (status, body) = await worker.PostAsync($"/v1/jobs/{child}/{act}", new { });
+            Assert.True(status == HttpStatusCode.OK, body.ToString());
+        }
+
+        Assert.Equal("ready", (await TestJobs.GetAsync(project, child)).State());
+    }
+
+    [Fact]
+    public async Task A_child_that_came_after_its_parent_had_failed_is_reached_by_the_end_of_the_retried_one()
+    {
+        var (project, worker) = await StartAsync();
+        var parent = await worker.EnqueueAsync();
+        await FailAsync(worker, Assert.Single(await worker.ClaimAsync()));
+        var child = await worker.EnqueueAsync(new { depends_on = new[] { parent }, on_parent_failure = "wait" });
+        Assert.Equal(1, await BrokenAsync(project));
+
+        await worker.PostAsync($"/v1/jobs/{parent}/retry", new { });
+        Assert.Equal(0, await BrokenAsync(project));
+        await worker.FinishAsync(TestWorker.End(Assert.Single(await worker.ClaimAsync(wait: 20)), "succeeded"));
+
+        Assert.Equal(child, Id(Assert.Single(await worker.ClaimAsync(wait: 20))));
+    }
+
+    [Fact]
+    public async Task A_job_that_an_operator_held_needs_the_success_of_what_is_put_before_it()
+    {
+        var (project, worker) = await StartAsync();
+        var held = await worker.EnqueueAsync();
+        await worker.PostAsync($"/v1/jobs/{held}/hold", new { });
+        var before = await worker.EnqueueAsync(new { blocks = new[] { held } });
+        await worker.PostAsync($"/v1/jobs/{held}/free", new { });
+
+        await FailAsync(worker, Assert.Single(await worker.ClaimAsync()));
+
+        var job = await TestJobs.BecomeAsync(project, held, "canceled");
+        Assert.Equal("parent_failed", job.GetProperty("reason").GetString());
+        Assert.Equal("failed", (await TestJobs.GetAsync(project, before)).State());
+    }
+
     private static Guid Id(JsonElement job) => job.GetProperty("id").GetGuid();
 
     private static Task<string[]> FailAsync(TestWorker worker, JsonElement job) =>

@@ -36,7 +36,7 @@ public sealed class ExplainJobTests(ServiceFixture service)
         "queue"
     )]
     [InlineData(
-        "UPDATE jobs SET state = 0, wait_reason = 1, lane = 'a' WHERE project_id = @ProjectId AND id = @Id",
+        "UPDATE jobs SET state = 0, wait_reason = 1, lane = 'a', run_at = now() WHERE project_id = @ProjectId AND id = @Id",
         "lane_full",
         "lane"
     )]

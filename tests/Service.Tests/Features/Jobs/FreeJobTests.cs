@@ -6,7 +6,10 @@ namespace Bellhop.Tests.Features.Jobs;
 
 public sealed class FreeJobTests(ServiceFixture service)
 {
-    private const string Lane = "UPDATE jobs SET lane = 'customer:42' WHERE project_id = @ProjectId AND id = @Id";
+    private const string Lane = """
+        UPDATE jobs SET lane = 'customer:42' WHERE project_id = @ProjectId AND id = @Id;
+        UPDATE queues SET lane_limit = 1 WHERE project_id = @ProjectId
+        """;
 
     private const string Parent =
         "INSERT INTO job_edges (project_id, parent_id, child_id) VALUES (@ProjectId, new_id(), @Id)";

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text.Json;
 using Bellhop.Features.Jobs;
 using Bellhop.Tests.Features.Jobs.Workers;
@@ -70,6 +71,37 @@ public sealed class LaneTests(ServiceFixture service)
 
         var waiting = await TestJobs.GetAsync(project, late);
         Assert.Equal(("waiting", "lane"), (waiting.State(), waiting.GetProperty("wait_reason").GetString()));
+    }
+
+    [Fact]
+    public async Task A_job_replaced_by_one_for_later_gives_its_place_to_the_next()
+    {
+        var (project, worker) = await StartAsync(new { lane_limit = 1 });
+        var first = await worker.EnqueueAsync(new { lane = "account", unique = new { key = "digest" } });
+        await Eventually.FitAsync(() => TestJobs.GetAsync(project, first), job => job.State() == "ready");
+        var next = await worker.EnqueueAsync(new { lane = "account" });
+
+        var replaced = await worker.EnqueueAsync(
+            new { run_at = "2999-01-01T00:00:00Z", unique = new { key = "digest", on_conflict = "replace" } }
+        );
+
+        Assert.Equal(first, replaced);
+        Assert.Equal(next, Id(Assert.Single(await TakeAsync(worker, 1))));
+    }
+
+    [Fact]
+    public async Task A_job_of_a_lane_that_waits_for_its_time_runs_now_when_that_is_asked_for()
+    {
+        var (project, worker) = await StartAsync(new { lane_limit = 1 });
+        var later = await worker.EnqueueAsync(new { lane = "account", run_at = "2999-01-01T00:00:00Z" });
+
+        var (asked, _) = await worker.PostAsync($"/v1/jobs/{later}/run-now", new { });
+        var job = Assert.Single(await TakeAsync(worker, 1));
+        var behind = await worker.EnqueueAsync(new { lane = "account" });
+        var (refused, why) = await worker.PostAsync($"/v1/jobs/{behind}/run-now", new { });
+
+        Assert.Equal((HttpStatusCode.OK, later), (asked, Id(job)));
+        Assert.Equal((HttpStatusCode.Conflict, "job_waiting"), (refused, why.GetProperty("code").GetString()));
     }
 
     private static Guid Id(JsonElement job) => job.GetProperty("id").GetGuid();

@@ -146,7 +146,10 @@ public sealed class RetryJobTests(ServiceFixture service)
         var job = await FailAsync(project, (_, _) => Fail());
         await TestJobs.ExecuteAsync(
             service.Database,
-            "UPDATE job_history SET lane = 'customer:42', tags = '{a}' WHERE project_id = @ProjectId AND id = @Id",
+            """
+            UPDATE job_history SET lane = 'customer:42', tags = '{a}' WHERE project_id = @ProjectId AND id = @Id;
+            UPDATE queues SET lane_limit = 1 WHERE project_id = @ProjectId
+            """,
             new { ProjectId = project.Id, job.Id }
         );
 

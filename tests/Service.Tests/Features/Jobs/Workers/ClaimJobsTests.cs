@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json;
+using Bellhop.Features.Jobs;
 using Bellhop.Tests.Support;
 using Xunit;
 
@@ -193,6 +194,74 @@ public sealed class ClaimJobsTests(ServiceFixture service)
         Assert.Equal([2], second.Select(Times));
 
         int Times(JsonElement job) => lost[job.GetProperty("id").GetGuid()];
+    }
+
+    [Fact]
+    public async Task A_job_that_was_lost_twice_is_tried_alone_on_a_queue_with_a_limit_too()
+    {
+        var project = await service.NewProjectAsync();
+        var worker = await TestWorker.ForAsync(project, "mail", new { max_running = 5 });
+        var suspect = await worker.EnqueueAsync();
+        var once = await worker.EnqueueAsync();
+        await TestJobs.ExecuteAsync(
+            service.Database,
+            "UPDATE jobs SET lost = CASE WHEN id = @Suspect THEN 2 ELSE 1 END WHERE project_id = @ProjectId",
+            new { ProjectId = project.Id, Suspect = suspect }
+        );
+
+        var alone = Assert.Single(await worker.ClaimAsync());
+        Assert.Empty(await worker.ClaimAsync());
+        await worker.FinishAsync(TestWorker.End(alone, "succeeded"));
+        var other = Assert.Single(await worker.ClaimAsync());
+
+        Assert.Equal((suspect, once), (alone.GetProperty("id").GetGuid(), other.GetProperty("id").GetGuid()));
+    }
+
+    /// <summary>Q-17: each of three hundred turns is the oldest one's by a chance of one in sixteen.</summary>
+    [Fact]
+    public async Task Who_claims_one_at_a_time_does_not_leave_the_oldest_job_behind_urgent_ones_for_ever()
+    {
+        var project = await service.NewProjectAsync();
+        var worker = await TestWorker.ForAsync(project, "mail");
+        var old = await worker.EnqueueAsync(new { priority = 4 });
+        var urgent = Enumerable
+            .Range(0, 300)
+            .Select(_ => new
+            {
+                queue = "mail",
+                kind = "letter",
+                priority = 1,
+            })
+            .ToArray();
+        var (status, _) = await worker.PostAsync("/v1/jobs/bulk", new { jobs = urgent });
+        Assert.Equal(HttpStatusCode.OK, status);
+
+        var claimed = new HashSet<Guid>();
+        while (claimed.Count < urgent.Length && !claimed.Contains(old))
+        {
+            claimed.Add(Assert.Single(await worker.ClaimAsync(max: 1)).GetProperty("id").GetGuid());
+        }
+
+        Assert.Contains(old, claimed);
+    }
+
+    [Fact]
+    public async Task A_job_that_began_in_time_and_failed_is_tried_again_after_that_time()
+    {
+        var project = await service.NewProjectAsync();
+        var worker = await TestWorker.ForAsync(project, "mail");
+        var id = await worker.EnqueueAsync(
+            new { start_before = "2999-01-01T00:00:00Z", retry = new { initial_seconds = 0, jitter = 0 } }
+        );
+        await worker.FinishAsync(TestWorker.End(Assert.Single(await worker.ClaimAsync()), "failed"));
+        await TestJobs.ExecuteAsync(
+            service.Database,
+            "UPDATE jobs SET start_before = now() - interval '1 second' WHERE project_id = @ProjectId AND id = @Id",
+            new { ProjectId = project.Id, Id = id }
+        );
+        await service.SendAsync(project.Id, new ExpireJobs.Command());
+
+        Assert.Equal(2, Assert.Single(await worker.ClaimAsync()).GetProperty("attempt").GetInt32());
     }
 
     [Theory]

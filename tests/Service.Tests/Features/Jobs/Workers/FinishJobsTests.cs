@@ -216,6 +216,72 @@ public sealed class FinishJobsTests(ServiceFixture service)
             result.GetProperty("problem").GetProperty("errors")[0].GetProperty("code").GetString();
     }
 
+    [Theory]
+    [InlineData("failed")]
+    [InlineData("released")]
+    [InlineData("snoozed")]
+    public async Task An_end_told_after_the_job_was_taken_away_is_no_duplicate(string outcome)
+    {
+        var (project, worker) = await StartAsync();
+        await worker.EnqueueAsync();
+        var job = Assert.Single(await worker.ClaimAsync());
+        await TestWorker.ExpireAsync(project);
+        await service.SendAsync(project.Id, new RescueJobs.Command());
+
+        Assert.Equal(["lease_lost"], await worker.FinishAsync(TestWorker.End(job, outcome, delay: 0)));
+    }
+
+    [Fact]
+    public async Task A_duplicate_is_the_same_end_told_again_and_no_other()
+    {
+        var (_, worker) = await StartAsync();
+        await worker.EnqueueAsync(new { retry = new { initial_seconds = 3600 } });
+        var job = Assert.Single(await worker.ClaimAsync());
+        Assert.Equal(["accepted"], await worker.FinishAsync(TestWorker.End(job, "failed")));
+
+        Assert.Equal(["lease_lost"], await worker.FinishAsync(TestWorker.End(job, "released")));
+        Assert.Equal(["duplicate"], await worker.FinishAsync(TestWorker.End(job, "failed")));
+    }
+
+    [Fact]
+    public async Task What_failed_while_it_was_to_be_canceled_is_a_duplicate_when_it_is_told_again()
+    {
+        var (project, worker) = await StartAsync();
+        var id = await worker.EnqueueAsync();
+        var job = Assert.Single(await worker.ClaimAsync());
+        await worker.PostAsync($"/v1/jobs/{id}/cancel", new { });
+        var end = TestWorker.End(job, "failed", error: new { code = "stopped" });
+
+        Assert.Equal(["accepted"], await worker.FinishAsync(end));
+
+        Assert.Equal(["duplicate"], await worker.FinishAsync(end));
+        Assert.Equal("canceled", (await TestJobs.GetAsync(project, id)).State());
+        Assert.Equal(["lease_lost"], await worker.FinishAsync(TestWorker.End(job, "succeeded")));
+    }
+
+    [Fact]
+    public async Task A_cancel_that_nobody_asked_for_is_refused_and_the_lease_is_still_good()
+    {
+        var (project, worker) = await StartAsync();
+        var id = await worker.EnqueueAsync();
+        var job = Assert.Single(await worker.ClaimAsync());
+
+        var (_, body) = await worker.PostAsync(
+            "/v1/jobs/finish",
+            new { jobs = new[] { TestWorker.End(job, "canceled") } }
+        );
+
+        var result = body.GetProperty("results")[0];
+        Assert.Equal("invalid", result.GetProperty("status").GetString());
+        var error = result.GetProperty("problem").GetProperty("errors")[0];
+        Assert.Equal(
+            ("/outcome", "invalid_outcome"),
+            (error.GetProperty("pointer").GetString(), error.GetProperty("code").GetString())
+        );
+        Assert.Equal("running", (await TestJobs.GetAsync(project, id)).State());
+        Assert.Equal(["accepted"], await worker.FinishAsync(TestWorker.End(job, "released")));
+    }
+
     private async Task<(TestProject, TestWorker)> StartAsync()
     {
         var project = await service.NewProjectAsync();
