@@ -1,9 +1,5 @@
-using System.Collections;
 using System.Collections.Concurrent;
 using System.ComponentModel;
-using System.Globalization;
-using System.Text;
-using System.Text.Json;
 using Bellhop.Infrastructure.Background;
 using Bellhop.Infrastructure.Http;
 
@@ -13,7 +9,7 @@ namespace Bellhop.Features.Jobs.Workers;
 /// <remarks>
 /// It claims no more than it has free slots, beats every three seconds at the latest, and stops a program (SIGTERM, SIGKILL after five
 /// seconds) when its job is cancelled, lost, over its time, or when nobody has extended its lease in time. Ends are told again until there
-/// is an answer, for a minute after the lease. The program gets this process's environment, without what is Bellhop's, and its job's id.
+/// is an answer, for a minute after the lease. What a program writes to its standard error is in the job's log while it runs.
 /// </remarks>
 internal sealed class CommandWorker(
     WorkerClient client,
@@ -24,8 +20,6 @@ internal sealed class CommandWorker(
     Action<string> tell
 ) : IDisposable
 {
-    private const int Snooze = 75; // EX_TEMPFAIL of sysexits.h
-    private const int MaxResultBytes = 256 * 1024;
     private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan Beat = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan TellFor = TimeSpan.FromMinutes(1);
@@ -38,7 +32,7 @@ internal sealed class CommandWorker(
     );
 
     // by lease: added by the loop that claims, taken away by what executes
-    private readonly ConcurrentDictionary<string, Held> _held = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, HeldWork> _held = new(StringComparer.Ordinal);
 
     private readonly SemaphoreSlim _freed = new(0);
 
@@ -117,7 +111,7 @@ internal sealed class CommandWorker(
 
             foreach (var work in claim.Jobs)
             {
-                var job = new Held(work, clock);
+                var job = new HeldWork(work, clock);
                 _held[job.Lease] = job;
                 job.Done = Task.Run(() => ExecuteAsync(job, work), CancellationToken.None);
             }
@@ -189,22 +183,16 @@ internal sealed class CommandWorker(
         }
     }
 
-    private async Task ExecuteAsync(Held job, WorkView work)
+    private async Task ExecuteAsync(HeldWork job, WorkView work)
     {
+        var log = new ProgramLog(client, job.Id, job.Lease, clock, tell);
+        using var running = new CancellationTokenSource();
+        var sending = log.SendAsync(running.Token);
         EndDocument end;
         try
         {
-            var start = new ProgramStart(
-                command[0],
-                [.. command.Skip(1)],
-                EnvironmentOf(work),
-                Environment.CurrentDirectory,
-                Encoding.UTF8.GetBytes(work.Args.GetRawText())
-            )
-            {
-                MaxOutputBytes = 2 * MaxResultBytes,
-            };
-            end = Judge(work, await ChildProgram.RunAsync(start, clock, job.Stopped));
+            var start = WorkProgram.StartOf(command, work, log.Add);
+            end = WorkProgram.Judge(work, await ChildProgram.RunAsync(start, clock, job.Stopped));
         }
         catch (OperationCanceledException) when (job.Stopped.IsCancellationRequested)
         {
@@ -220,9 +208,11 @@ internal sealed class CommandWorker(
             );
         }
 
+        await running.CancelAsync();
+        await sending;
         if (!job.IsLost)
         {
-            await FinishAsync(job, end);
+            await FinishAsync(job, end with { Logs = await log.EndAsync() });
         }
 
         _held.TryRemove(job.Lease, out _);
@@ -231,7 +221,7 @@ internal sealed class CommandWorker(
     }
 
     /// <summary>Until there is an answer, whatever it is: duplicate is as good as accepted, and lease_lost the end of it too.</summary>
-    private async Task FinishAsync(Held job, EndDocument end)
+    private async Task FinishAsync(HeldWork job, EndDocument end)
     {
         for (var pause = TimeSpan.FromSeconds(0.2); job.IsWithin(TellFor); pause = Longer(pause))
         {
@@ -254,144 +244,4 @@ internal sealed class CommandWorker(
     }
 
     private static TimeSpan Longer(TimeSpan pause) => TimeSpan.FromSeconds(Math.Min(2 * pause.TotalSeconds, 5));
-
-    private static Dictionary<string, string> EnvironmentOf(WorkView work)
-    {
-        string[] ours = ["BELLHOP_", "Bellhop__", "ConnectionStrings__"];
-        var environment = Environment
-            .GetEnvironmentVariables()
-            .Cast<DictionaryEntry>()
-            .Select(pair => (Name: (string)pair.Key, Value: (string?)pair.Value ?? ""))
-            .Where(pair => !ours.Any(prefix => pair.Name.StartsWith(prefix, StringComparison.OrdinalIgnoreCase)))
-            .ToDictionary(pair => pair.Name, pair => pair.Value, StringComparer.Ordinal);
-        environment["BELLHOP_JOB_ID"] = $"{work.Id}";
-        environment["BELLHOP_KIND"] = work.Kind;
-        environment["BELLHOP_ATTEMPT"] = work.Attempt.ToString(CultureInfo.InvariantCulture);
-        environment["BELLHOP_CLAIM_NO"] = work.Fence.ToString(CultureInfo.InvariantCulture);
-        return environment;
-    }
-
-    private static EndDocument Judge(WorkView work, ProgramEnd end)
-    {
-        switch (end.ExitCode)
-        {
-            case 0:
-                return new EndDocument(work.Id, work.Lease, "succeeded", ResultOf(end.Output));
-            case Snooze:
-                return new EndDocument(work.Id, work.Lease, "snoozed", DelaySeconds: 60);
-            default:
-                var said = end.Errors.ToText(1_000).Trim();
-                var code = string.Create(CultureInfo.InvariantCulture, $"exit_{end.ExitCode}");
-                var message = $"The command ended with exit code {end.ExitCode}: {said}".TrimEnd(' ', ':');
-                return new EndDocument(work.Id, work.Lease, "failed", Error: new EndError(code, message));
-        }
-    }
-
-    private static JsonElement? ResultOf(ProgramOutput output)
-    {
-        if (output.Length is 0 or > MaxResultBytes)
-        {
-            return null;
-        }
-
-        try
-        {
-            return JsonElement.Parse(
-                output.ToText(2 * MaxResultBytes),
-                new JsonDocumentOptions { MaxDepth = JsonRules.MaxDepth }
-            );
-        }
-        catch (JsonException)
-        {
-            return null;
-        }
-    }
-
-    /// <summary>A job in this worker's hands. The first who says that its program is to stop says how it ended.</summary>
-    private sealed class Held(WorkView work, TimeProvider clock) : IDisposable
-    {
-        private readonly CancellationTokenSource _stop = new();
-        private readonly Lock _lock = new();
-        private readonly long _began = clock.GetTimestamp();
-        private long _from = clock.GetTimestamp();
-        private int _leaseSeconds = work.LeaseSeconds;
-        private bool _isOver;
-
-        public Guid Id { get; } = work.Id;
-
-        public string Lease { get; } = work.Lease;
-
-        public Task Done { get; set; } = Task.CompletedTask;
-
-        public CancellationToken Stopped => _stop.Token;
-
-        public EndDocument? End { get; private set; }
-
-        public bool IsLost { get; private set; }
-
-        /// <summary>Whether no more than that has passed since the lease ended.</summary>
-        public bool IsWithin(TimeSpan time) =>
-            clock.GetElapsedTime(Interlocked.Read(ref _from)) < TimeSpan.FromSeconds(_leaseSeconds) + time;
-
-        public void Check()
-        {
-            if (!IsWithin(TimeSpan.Zero))
-            {
-                Lose();
-            }
-            else if (work.DeadlineSeconds is { } seconds && clock.GetElapsedTime(_began).TotalSeconds > seconds)
-            {
-                Overrun();
-            }
-        }
-
-        public void Hear(BeatView view, long sent)
-        {
-            if (view.LeaseSeconds is { } seconds)
-            {
-                _leaseSeconds = seconds;
-                Interlocked.Exchange(ref _from, sent);
-            }
-
-            switch (view.Status)
-            {
-                case "cancel":
-                    Stop(new EndDocument(Id, Lease, "canceled"));
-                    break;
-                case "deadline":
-                    Overrun();
-                    break;
-                case "lost":
-                    Lose();
-                    break;
-            }
-        }
-
-        public void Stop(EndDocument? end)
-        {
-            lock (_lock)
-            {
-                if (!_isOver && !_stop.IsCancellationRequested)
-                {
-                    End = end;
-                    IsLost = end is null;
-                    _ = _stop.CancelAsync(); // not here: what is told must not wait for who listens
-                }
-            }
-        }
-
-        public void Dispose()
-        {
-            lock (_lock)
-            {
-                _isOver = true;
-                _stop.Dispose();
-            }
-        }
-
-        private void Lose() => Stop(null);
-
-        private void Overrun() =>
-            Stop(new EndDocument(Id, Lease, "failed", Error: new EndError("deadline", "The command took too long.")));
-    }
 }

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Bellhop.Features.Jobs.Logs;
 using Bellhop.Infrastructure.Http;
 using Bellhop.Infrastructure.Outgoing;
 
@@ -20,6 +21,9 @@ internal sealed record Said<T>(HttpStatusCode? Status, T? Answer, TimeSpan? Retr
         (int?)Status is >= 400 and < 500
         && Status is not (HttpStatusCode.RequestTimeout or HttpStatusCode.Conflict or HttpStatusCode.TooManyRequests);
 }
+
+/// <param name="NextSeq">The number of the first line that is not stored yet.</param>
+internal sealed record NextLine(int NextSeq);
 
 /// <summary>The calls of a remote worker, from the worker's side.</summary>
 /// <remarks>Faults are values; what it does not know in an answer it passes over.</remarks>
@@ -57,6 +61,9 @@ internal sealed class WorkerClient : IDisposable
 
     public Task<Said<FinishView>> FinishAsync(EndDocument end, CancellationToken cancellationToken) =>
         SendAsync<FinishView>("finish", new FinishDocument([end]), TimeSpan.FromSeconds(10), cancellationToken);
+
+    public Task<Said<NextLine>> LogAsync(Guid id, LogDocument log, CancellationToken cancellationToken) =>
+        SendAsync<NextLine>($"{id}/logs", log, TimeSpan.FromSeconds(10), cancellationToken);
 
     public void Dispose()
     {

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Bellhop.Features.Jobs.Logs;
 using Bellhop.Infrastructure.Http;
 using Bellhop.Infrastructure.Mediation;
 using FluentValidation;
@@ -100,15 +101,14 @@ internal sealed class CheckServer : IAsyncDisposable
                 is { IsOver: false } job
                 ? JsonNode.Parse(_stage.ArgsOf(job))!.AsObject()
                 : new Fault(StatusCodes.Status409Conflict),
-            ("POST", ["v1", "jobs", _, "logs"]) => NextOf(
-                (await http.Request.ReadFromJsonAsync<JsonObject>(http.RequestAborted))!
-            ),
+            ("POST", ["v1", "jobs", var id, "logs"]) => NextOf(Guid.Parse(id), await ReadAsync(http, new LogRules())),
             _ => throw new RuleBroken("there is no such call"),
         };
 
-    // what a job writes is its own business
-    private static JsonObject NextOf(JsonObject logs) =>
-        new() { ["next_seq"] = (long?)logs["from_seq"] + logs["lines"]?.AsArray().Count };
+    private object NextOf(Guid id, LogDocument log) =>
+        _stage.Find(id, log.Lease) is { IsOver: false }
+            ? new JsonObject { ["next_seq"] = log.FromSeq + log.Lines!.Count }
+            : new Fault(StatusCodes.Status409Conflict);
 
     private object EndOne(EndDocument end) =>
         _stage.End([end]) switch
