@@ -11,8 +11,8 @@ namespace Bellhop.Features.Jobs.Workers;
 
 /// <summary>Plays the service for a remote worker, anybody's and in any language, and says which rules of the protocol it keeps.</summary>
 /// <remarks>
-/// It drops answers, cancels, takes jobs away, goes silent and directs, and looks at what the worker does then. It needs neither the service
-/// nor a database, and takes about a minute. A rule that is broken is told with what was seen; the others are played all the same.
+/// It drops answers, cancels, takes jobs away, goes silent and directs, and looks at what the worker does then. It needs neither the
+/// service nor a database, and takes about a minute. A rule that is broken is told with what was seen; the others are played all the same.
 /// </remarks>
 public static class CheckWorker
 {
@@ -93,7 +93,8 @@ public static class CheckWorker
                 await using var server = await CheckServer.StartAsync(url, key, stage, clock, cancellationToken);
                 request.Tell(
                     $"Start one worker: BELLHOP_URL={url.AbsoluteUri.TrimEnd('/')} BELLHOP_KEY={key}, queue {CheckStage.Queue}.\n"
-                        + """For each job, {"seconds":…,"effect":"…"}, its handler waits so long and calls the URL (deploy/workers/check.sh)."""
+                        + """For each job, {"seconds":…,"effect":"…"}, its handler waits so long and calls the URL: """
+                        + "deploy/workers/check.sh does."
                 );
                 return new Response(
                     await new CheckPlay(stage, request.Tell).RunAsync(request.PatienceSeconds, cancellationToken)

@@ -5,8 +5,8 @@ namespace Bellhop.Features.Jobs.Workers;
 
 /// <summary>Sends what a job's program writes to its standard error to the job's log, line by line, while it runs.</summary>
 /// <remarks>
-/// Each second; the last lines go with the end. A line is stored once, however often it is sent. What waits is bounded: where lines come faster
-/// than the service takes them, or it is away, some are left out, and a line says how many. It is over when the lease is another's.
+/// Each second; the last lines go with the end. A line is stored once, however often it is sent. What waits is bounded: where lines come
+/// faster than the service takes them, or it is away, some are left out, and a line says how many. It is over when the lease is another's.
 /// </remarks>
 internal sealed class ProgramLog(WorkerClient client, Guid id, string lease, TimeProvider clock, Action<string> tell)
 {

@@ -10,8 +10,8 @@ namespace Bellhop.Features.Jobs.Workers;
 
 /// <summary>Works on a queue of remote workers by running a program for each job, on any host that reaches the service.</summary>
 /// <remarks>
-/// The program reads the job's args on its standard input. Exit code 0 is success, and what it wrote is the result where it is JSON; 75 puts
-/// the job off for a minute; every other one is a failed attempt. SIGTERM ends the programs, releases their jobs and exits with 0.
+/// The program reads the job's args on its standard input. Exit code 0 is success, and what it wrote is the result where it is JSON; 75
+/// puts the job off for a minute; every other one is a failed attempt. SIGTERM ends the programs, releases their jobs and exits with 0.
 /// The key comes from the environment, where no list of processes shows it.
 /// </remarks>
 public static class RunWorker

@@ -2,7 +2,7 @@ namespace Bellhop.Features.Jobs.Workers.Checking;
 
 /// <summary>A rule of the remote protocol, and how the conformance kit plays it.</summary>
 /// <param name="Says">What a worker has to do.</param>
-/// <param name="PlayAsync">Answers what was seen, and the job whose handler must have no effect any more; throws where it is broken.</param>
+/// <param name="PlayAsync">Answers what was seen, and the job whose handler must have no effect any more; throws what was broken.</param>
 internal sealed record CheckRule(
     string Name,
     string Says,

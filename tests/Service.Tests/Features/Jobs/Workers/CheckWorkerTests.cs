@@ -29,6 +29,7 @@ public sealed class CheckWorkerTests(ServiceFixture service)
     }
 
     [Fact]
+    [Trait("Category", "nightly")]
     public async Task Of_a_worker_with_one_fault_that_rule_is_broken_and_no_other()
     {
         var faults = new (string Rule, string Right, string Wrong)[]
