@@ -65,7 +65,11 @@ public sealed record JobDocument(
             StartBefore = StartBefore,
             Unique = Unique,
             HeldBack = Held ? HeldBack.Operator : HeldBack.Nothing,
-            Needs = Held || DependsOn is { Count: > 0 } ? JobRules.EndsOf(DependsWhen) : null,
+            // also of a job that waits for none yet: an operator may hold it, and others may be put before it
+            Needs =
+                (DependsWhen, OnParentFailure) == (JobRules.Succeeded, JobRules.Cancel)
+                    ? null
+                    : JobRules.EndsOf(DependsWhen),
             IsPatient = OnParentFailure == JobRules.Wait,
         };
 

@@ -229,6 +229,20 @@ public sealed class DependentJobTests(ServiceFixture service)
         Assert.Equal("failed", (await TestJobs.GetAsync(project, before)).State());
     }
 
+    [Fact]
+    public async Task What_a_job_needs_counts_also_where_it_was_enqueued_before_all_it_waits_for()
+    {
+        var (_, worker) = await StartAsync();
+        var rescue = await worker.EnqueueAsync(new { depends_when = "failed" });
+        await worker.PostAsync($"/v1/jobs/{rescue}/hold", new { });
+        await worker.EnqueueAsync(new { blocks = new[] { rescue } });
+        await worker.PostAsync($"/v1/jobs/{rescue}/free", new { });
+
+        await FailAsync(worker, Assert.Single(await worker.ClaimAsync()));
+
+        Assert.Equal(rescue, Id(Assert.Single(await worker.ClaimAsync(wait: 20))));
+    }
+
     private static Guid Id(JsonElement job) => job.GetProperty("id").GetGuid();
 
     private static Task<string[]> FailAsync(TestWorker worker, JsonElement job) =>
