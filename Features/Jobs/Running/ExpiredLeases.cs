@@ -10,7 +10,13 @@ namespace Bellhop.Features.Jobs.Running;
 /// trial: its process holds no other that ever was, and if that goes silent as well, the job is failed (<c>worker_lost</c>). Whoever
 /// claims also calls this, so that no duty has to be alive for it.
 /// </remarks>
-internal sealed class ExpiredLeases(Databases databases, JobKinds kinds, QueueMinutes minutes, TimeProvider clock)
+internal sealed class ExpiredLeases(
+    Databases databases,
+    JobKinds kinds,
+    QueueMinutes minutes,
+    Admission admission,
+    TimeProvider clock
+)
 {
     private const int MaxJobs = 200;
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
@@ -39,13 +45,21 @@ internal sealed class ExpiredLeases(Databases databases, JobKinds kinds, QueueMi
         int lost;
         do
         {
-            var byQueue = (
-                await connection.QueryAsync<(Guid ProjectId, long QueueId, int Jobs)>(
+            var found = (
+                await connection.QueryAsync<Lost>(
                     Sql.Rescue.With(new { Carriers = carriers, Limit = MaxJobs }, cancellationToken)
                 )
             ).AsList();
-            byQueue.ForEach(queue => minutes.CountLost(queue.ProjectId, queue.QueueId, queue.Jobs));
-            lost = byQueue.Sum(queue => queue.Jobs);
+            foreach (var one in found)
+            {
+                minutes.CountLost(one.ProjectId, one.QueueId, one.Jobs);
+                if (one.FailedId is { } id)
+                {
+                    admission.Left(one.ProjectId, id, one.QueueId, one.Lane, one.HasChildren);
+                }
+            }
+
+            lost = found.Sum(one => one.Jobs);
             JobMetrics.Rescues.Inc();
             JobMetrics.LeasesExpired.Inc(lost);
             all += lost;
@@ -53,6 +67,9 @@ internal sealed class ExpiredLeases(Databases databases, JobKinds kinds, QueueMi
 
         return all;
     }
+
+    /// <summary>Jobs of a queue that are ready again, or one that is failed.</summary>
+    private sealed record Lost(Guid ProjectId, long QueueId, int Jobs, Guid? FailedId, string? Lane, bool HasChildren);
 
     private static class Sql
     {
@@ -94,9 +111,11 @@ internal sealed class ExpiredLeases(Databases databases, JobKinds kinds, QueueMi
                 UNION ALL
                 SELECT project_id, id, claim_no, attempt, 'lost', worker_id, claimed_at FROM gone
             )
-            SELECT project_id, queue_id, count(*)::integer
-            FROM (SELECT project_id, queue_id FROM lost UNION ALL SELECT project_id, queue_id FROM gone) AS all_lost
+            SELECT project_id, queue_id, count(*)::integer AS jobs, NULL::uuid AS failed_id, NULL AS lane, false AS has_children
+            FROM lost
             GROUP BY project_id, queue_id
+            UNION ALL
+            SELECT project_id, queue_id, 1, id, lane, has_children FROM gone
             """;
     }
 }

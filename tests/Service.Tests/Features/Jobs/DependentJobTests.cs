@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.Json;
+using Bellhop.Features.Jobs;
 using Bellhop.Tests.Features.Jobs.Workers;
 using Bellhop.Tests.Support;
 using Xunit;
@@ -195,6 +196,23 @@ public sealed class DependentJobTests(ServiceFixture service)
         }
 
         Assert.Equal("ready", (await TestJobs.GetAsync(project, child)).State());
+    }
+
+    [Fact]
+    public async Task What_waits_for_a_job_is_told_that_it_was_lost_for_good()
+    {
+        var (project, worker) = await StartAsync();
+        var parent = await worker.EnqueueAsync();
+        var child = await worker.EnqueueAsync(new { depends_on = new[] { parent } });
+        for (var times = 0; times < 3; times++)
+        {
+            Assert.Single(await worker.ClaimAsync());
+            await TestWorker.ExpireAsync(project);
+            await service.SendAsync(project.Id, new RescueJobs.Command());
+            await TestJobs.MakeDueAsync(project, parent);
+        }
+
+        await TestJobs.BecomeAsync(project, child, "canceled");
     }
 
     [Fact]
