@@ -23,15 +23,25 @@ internal static class EndedJobs
                 FROM gone
             ),
             let_go AS MATERIALIZED (
-                SELECT k.project_id, k.key
-                FROM gone g
-                JOIN job_keys k ON k.project_id = g.project_id AND k.key = g.unique_key ->> 'key' AND k.job_id = g.id
-                WHERE g.unique_key IS NOT NULL AND k.until < 2
-                ORDER BY k.project_id, k.key
-                FOR UPDATE OF k
+                SELECT h.project_id, h.key
+                FROM (
+                    SELECT project_id, id, unique_key ->> 'key' AS key
+                    FROM gone
+                    WHERE unique_key IS NOT NULL
+                    ORDER BY project_id, unique_key ->> 'key'
+                ) AS g
+                CROSS JOIN LATERAL (
+                    SELECT k.project_id, k.key
+                    FROM job_keys k
+                    WHERE k.project_id = g.project_id AND k.key = g.key AND k.job_id = g.id AND k.until < 2
+                    LIMIT 1
+                    FOR UPDATE
+                ) AS h
             ),
             freed AS (
-                DELETE FROM job_keys k USING let_go l WHERE k.project_id = l.project_id AND k.key = l.key
+                DELETE FROM job_keys k
+                USING let_go l
+                WHERE (SELECT EXISTS (SELECT FROM let_go)) AND k.project_id = l.project_id AND k.key = l.key
             ),
             following AS (
                 INSERT INTO jobs (project_id, id, queue_id, run_at, state, max_attempts, kind, traceparent, args)

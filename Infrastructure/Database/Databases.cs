@@ -14,11 +14,15 @@ public sealed class Databases : IAsyncDisposable
     // that may be absent are therefore statements of their own, never "@Filter IS NULL OR …".
     private const string Options = "-c search_path=bellhop -c role=bellhop_app -c plan_cache_mode=force_generic_plan";
 
+    // The plans of the engine are made once and kept, and the table of jobs is empty now and huge a minute later: what reads little
+    // of the one, a scan of the table or of all of a queue to sort it, is ruin for the other.
+    private const string NoScans = "-c enable_seqscan=off -c enable_bitmapscan=off";
+
     private Databases(string connectionString)
     {
         Main = Build(connectionString, 20, "bellhop");
-        Engine = Build(connectionString, 4, "bellhop engine", "-c enable_seqscan=off");
-        Workers = Build(connectionString, 8, "bellhop workers", "-c enable_seqscan=off");
+        Engine = Build(connectionString, 4, "bellhop engine", NoScans);
+        Workers = Build(connectionString, 8, "bellhop workers", NoScans);
         Listen = Build(connectionString, 1, "bellhop listen");
     }
 
@@ -26,10 +30,6 @@ public sealed class Databases : IAsyncDisposable
     public NpgsqlDataSource Main { get; }
 
     /// <summary>For claims, ends and lease extensions only: 4 connections.</summary>
-    /// <remarks>
-    /// Its plans are made once and kept, and the table of jobs is empty now and huge a minute later: a plan for the one, a scan of
-    /// the whole table, would be ruin for the other. So it makes none.
-    /// </remarks>
     public NpgsqlDataSource Engine { get; }
 
     /// <summary>For what remote workers ask and say: 8 connections, of which claims take no more than half.</summary>

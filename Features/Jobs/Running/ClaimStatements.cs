@@ -98,7 +98,7 @@ internal static class ClaimStatements
         // The tags and turns are drawn: a worker that asks for one job at a time is given shares by weight, and the oldest, all the same.
         public const string OfWorker = $"""
             WITH again AS MATERIALIZED (
-                SELECT project_id, id
+                SELECT ctid AS at
                 FROM jobs
                 WHERE project_id = @ProjectId AND claim_key = @ClaimKey::uuid AND worker_id = @WorkerId AND state = 2
             ),
@@ -128,7 +128,7 @@ internal static class ClaimStatements
                 j.max_attempts, j.lost, j.args, j.traceparent, j.lane, j.checkpoint, j.snoozes, q.lease_seconds, j.priority, j.run_at, j.seq,
                 0::float8, false, q.max_run_seconds, 0
             FROM again a
-            JOIN jobs j ON j.project_id = a.project_id AND j.id = a.id
+            JOIN jobs j ON j.ctid = a.at
             JOIN queues q ON q.project_id = j.project_id AND q.queue_id = j.queue_id
             ORDER BY place NULLS FIRST
             """;
@@ -167,13 +167,14 @@ internal static class ClaimStatements
 
         // One probe a priority, since an index scan over all of them would read every urgent job due tomorrow. Every sixteenth turn
         // of a queue is the oldest job's, whatever its priority. A job that was lost twice is on trial: its process holds no other
-        // that was ever lost. MATERIALIZED keeps the planner from running the locking part twice; that part says "ready" in words
-        // that fit no partial index, so that each row is found by its key, whatever the statistics of a moment say. A claim begins
+        // that was ever lost. MATERIALIZED keeps the planner from running the locking part twice. Rows that were found are reached by
+        // their place in the table alone: by their key the planner would read the whole of an index where the table was empty when it
+        // made its plan, which is kept. A place stays that of its row for as long as the statement looks. A claim begins
         // when it is written, not with its transaction: what it saw end must have ended before, or the history shows limits passed.
         private const string Taking = """
             candidates AS (
-                SELECT due.project_id, due.id, due.claim_no, due.run_at, due.seq, p.priority, w.queue_id, w.name, w.pool,
-                    w.lease_seconds, w.max_run_seconds, w.weight, w.free, w.quota, w.tag, w.starts,
+                SELECT due.place AS at, due.run_at, due.seq, w.queue_id, w.name, w.pool, w.lease_seconds, w.max_run_seconds, w.weight, w.free,
+                    w.quota, w.tag, w.starts,
                     CASE WHEN due.kind = ANY (@Carriers::text[]) THEN 0 ELSE due.lost END AS lost,
                     row_number() OVER (PARTITION BY w.queue_id ORDER BY p.priority, due.run_at, due.seq) AS rank,
                     row_number() OVER (PARTITION BY w.queue_id ORDER BY due.run_at, due.seq) AS age
@@ -182,7 +183,7 @@ internal static class ClaimStatements
                 LEFT JOIN unnest(@PassedQueues::bigint[], @PassedPriorities::smallint[], @PassedRunAts::timestamptz[], @PassedSeqs::bigint[])
                     AS c(queue_id, priority, run_at, seq) ON c.queue_id = w.queue_id AND c.priority = p.priority
                 CROSS JOIN LATERAL (
-                    SELECT j.project_id, j.id, j.claim_no, j.kind, j.lost, j.run_at, j.seq
+                    SELECT j.ctid AS place, j.kind, j.lost, j.run_at, j.seq
                     FROM jobs j
                     WHERE j.state = 1 AND j.queue_id = w.queue_id AND j.priority = p.priority AND j.run_at <= now()
                         AND (j.run_at, j.seq) > (COALESCE(c.run_at, '-infinity'), COALESCE(c.seq, 0))
@@ -202,20 +203,19 @@ internal static class ClaimStatements
                 WHERE turn <= quota
             ),
             suspect AS (
-                SELECT id FROM places WHERE place <= free AND lost >= 2 ORDER BY place LIMIT 1
+                SELECT at FROM places WHERE place <= free AND lost >= 2 ORDER BY place LIMIT 1
             ),
             picked AS MATERIALIZED (
-                SELECT project_id, id, claim_no, name, weight, lease_seconds, max_run_seconds, place
+                SELECT at, name, weight, lease_seconds, max_run_seconds, place
                 FROM places
                 WHERE place <= free
-                    AND (lost = 0 OR id = (SELECT id FROM suspect) OR (lost = 1 AND NOT EXISTS (SELECT FROM suspect)))
+                    AND (lost = 0 OR at = (SELECT at FROM suspect) OR (lost = 1 AND NOT EXISTS (SELECT FROM suspect)))
             ),
             mine AS MATERIALIZED (
-                SELECT j.project_id, j.id, j.claim_no, p.name, p.weight, p.lease_seconds, p.max_run_seconds, p.place
+                SELECT p.at, p.name, p.weight, p.lease_seconds, p.max_run_seconds, p.place
                 FROM picked p
-                JOIN jobs j ON j.project_id = p.project_id AND j.id = p.id
-                WHERE j.claim_no = p.claim_no AND j.lease_until IS NULL AND j.state > 0 AND j.run_at <= now()
-                ORDER BY j.project_id, j.id
+                JOIN jobs j ON j.ctid = p.at
+                WHERE j.lease_until IS NULL AND j.state > 0 AND j.run_at <= now()
                 FOR UPDATE OF j SKIP LOCKED
             ),
             taken AS (
@@ -223,21 +223,31 @@ internal static class ClaimStatements
                 SET state = 2, claim_no = j.claim_no + 1, attempt = LEAST(j.attempt + 1, 32767), claimed_at = clock_timestamp(),
                     worker_id = @WorkerId, claim_key = @ClaimKey::uuid, lease_until = now() + make_interval(secs => m.lease_seconds)
                 FROM mine m
-                WHERE j.project_id = m.project_id AND j.id = m.id AND j.claim_no = m.claim_no
+                WHERE j.ctid = m.at AND j.lease_until IS NULL
                 RETURNING j.project_id, j.id, j.queue_id, m.name, m.weight, j.kind, j.claim_no, j.attempt, j.max_attempts, j.lost, j.args,
                     j.traceparent, j.lane, j.checkpoint, j.snoozes, m.lease_seconds, j.priority, j.run_at, j.seq, j.start_before, j.unique_key,
                     m.max_run_seconds, m.place
             ),
             let_go AS MATERIALIZED (
-                SELECT k.project_id, k.key
-                FROM taken t
-                JOIN job_keys k ON k.project_id = t.project_id AND k.key = t.unique_key ->> 'key' AND k.job_id = t.id
-                WHERE t.unique_key ->> 'until' = 'start'
-                ORDER BY k.project_id, k.key
-                FOR UPDATE OF k
+                SELECT h.project_id, h.key
+                FROM (
+                    SELECT project_id, id, unique_key ->> 'key' AS key
+                    FROM taken
+                    WHERE unique_key ->> 'until' = 'start'
+                    ORDER BY project_id, unique_key ->> 'key'
+                ) AS t
+                CROSS JOIN LATERAL (
+                    SELECT k.project_id, k.key
+                    FROM job_keys k
+                    WHERE k.project_id = t.project_id AND k.key = t.key AND k.job_id = t.id
+                    LIMIT 1
+                    FOR UPDATE
+                ) AS h
             ),
             freed AS (
-                DELETE FROM job_keys k USING let_go l WHERE k.project_id = l.project_id AND k.key = l.key
+                DELETE FROM job_keys k
+                USING let_go l
+                WHERE (SELECT EXISTS (SELECT FROM let_go)) AND k.project_id = l.project_id AND k.key = l.key
             )
             """;
 

@@ -34,7 +34,7 @@ internal sealed partial class EndingStore(
         IReadOnlyList<Ending> endings
     )
     {
-        endings = [.. endings.Select(Bound)];
+        endings = [.. endings.Select(Bound).OrderBy(ending => ending.Job.ProjectId).ThenBy(ending => ending.Job.Id)];
         if (ActsOnEnd(endings[0]))
         {
             return await GiveUpAsync(connection, endings[0]);
@@ -105,25 +105,7 @@ internal sealed partial class EndingStore(
         List<(Ending Ending, TimeSpan Delay)> back
     )
     {
-        await using var batch = new NpgsqlBatch(connection);
-        if (over.Count > 0)
-        {
-            batch.BatchCommands.Add(JobEndings.Finish(over));
-        }
-
-        if (back.Count > 0)
-        {
-            batch.BatchCommands.Add(JobEndings.GiveBack(back));
-            // what is to be canceled was not given back, and ends here; of the others no lease is left to end
-            batch.BatchCommands.Add(JobEndings.Finish([.. back.Select(item => item.Ending)]));
-        }
-
-        if (batch.BatchCommands.Count == 0)
-        {
-            return new HashSet<(Guid, long)>();
-        }
-
-        var stored = await ReadAsync(batch);
+        var stored = await ExecuteAsync(connection, over, back);
         Tell([.. over, .. back.Select(item => item.Ending)], stored);
         return stored.Keys.ToHashSet();
     }
@@ -133,12 +115,7 @@ internal sealed partial class EndingStore(
     {
         var consumer = kinds.FindActingOnGivingUp(ending.Job.Kind)!;
         await using var transaction = await connection.BeginTransactionAsync();
-        Dictionary<(Guid, long), Stored> stored;
-        await using (var batch = new NpgsqlBatch(connection) { BatchCommands = { JobEndings.Finish([ending]) } })
-        {
-            stored = await ReadAsync(batch);
-        }
-
+        var stored = await ExecuteAsync(connection, [ending], []);
         if (stored.Count > 0)
         {
             var error = JobEndings.Error(ending.Outcome)!;
@@ -150,10 +127,42 @@ internal sealed partial class EndingStore(
         return stored.Keys.ToHashSet();
     }
 
-    /// <summary>The claims whose end is stored.</summary>
-    private async Task<Dictionary<(Guid Id, long ClaimNo), Stored>> ReadAsync(NpgsqlBatch batch)
+    /// <returns>The claims whose end is stored.</returns>
+    private async Task<Dictionary<(Guid Id, long ClaimNo), Stored>> ExecuteAsync(
+        NpgsqlConnection connection,
+        IReadOnlyList<Ending> over,
+        IReadOnlyList<(Ending Ending, TimeSpan Delay)> back
+    )
     {
-        var stored = new Dictionary<(Guid, long), Stored>();
+        var stored = new Dictionary<(Guid Id, long ClaimNo), Stored>();
+        long missed;
+        do
+        {
+            await using var batch = new NpgsqlBatch(connection);
+            if (over.Where(IsLeft).ToArray() is { Length: > 0 } ended)
+            {
+                batch.BatchCommands.Add(JobEndings.Finish(ended));
+            }
+
+            if (back.Where(item => IsLeft(item.Ending)).ToArray() is { Length: > 0 } returned)
+            {
+                batch.BatchCommands.Add(JobEndings.GiveBack(returned));
+                // what is to be canceled was not given back, and ends here; of the others no lease is left to end
+                batch.BatchCommands.Add(JobEndings.Finish([.. returned.Select(item => item.Ending)]));
+            }
+
+            // rows that somebody wrote at the same moment were found and not reached: the next try sees them as they are now
+            missed = batch.BatchCommands.Count == 0 ? 0 : await ReadAsync(batch, stored);
+        } while (missed > 0);
+        return stored;
+
+        bool IsLeft(Ending ending) => !stored.ContainsKey((ending.Job.Id, ending.Job.ClaimNo));
+    }
+
+    /// <returns>How many were found that are not stored.</returns>
+    private async Task<long> ReadAsync(NpgsqlBatch batch, Dictionary<(Guid Id, long ClaimNo), Stored> stored)
+    {
+        var missed = 0L;
         var hasMore = false;
         await using (var reader = await batch.ExecuteReaderAsync())
         {
@@ -161,11 +170,18 @@ internal sealed partial class EndingStore(
             {
                 while (await reader.ReadAsync())
                 {
+                    if (reader.IsDBNull(0))
+                    {
+                        missed += reader.GetInt64(1);
+                        continue;
+                    }
+
+                    missed--;
+                    hasMore |= reader.GetBoolean(2);
                     stored[(reader.GetGuid(0), reader.GetInt64(1))] = new Stored(
                         reader.GetBoolean(3),
                         reader.GetBoolean(4)
                     );
-                    hasMore |= reader.GetBoolean(2);
                 }
             } while (await reader.NextResultAsync());
         }
@@ -175,7 +191,7 @@ internal sealed partial class EndingStore(
             signals.Raise();
         }
 
-        return stored;
+        return missed;
     }
 
     private void Tell(IEnumerable<Ending> endings, Dictionary<(Guid, long), Stored> stored)

@@ -4,7 +4,7 @@ using Dapper;
 
 namespace Bellhop.Features.Jobs.Running;
 
-/// <summary>Makes jobs of silent processes ready again, a few hundred a pass.</summary>
+/// <summary>Makes jobs of silent processes ready again, a thousand a pass.</summary>
 /// <remarks>
 /// A job that is lost waits five seconds longer each time, a minute at most, unless it carries other work. One that was lost twice is on
 /// trial: its process holds no other that ever was, and if that goes silent as well, the job is failed (<c>worker_lost</c>). Whoever
@@ -18,7 +18,7 @@ internal sealed class ExpiredLeases(
     TimeProvider clock
 )
 {
-    private const int MaxJobs = 200;
+    private const int MaxJobs = 1_000; // each pass reads everything that runs
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
 
     // the runner's loop alone reads and writes it
@@ -73,20 +73,27 @@ internal sealed class ExpiredLeases(
 
     private static class Sql
     {
-        // engine-wide: the queues of all projects, also those that remote workers serve
+        // Engine-wide: the queues of all projects, also those that remote workers serve. Sorted where they are locked and not where they
+        // are found, or all jobs would be read in the order of their keys; reached by their places, as what is claimed is.
         public const string Rescue = $"""
-            WITH expired AS MATERIALIZED (
-                SELECT project_id, id, lost >= 2 AND kind <> ALL (@Carriers::text[]) AS is_convicted
+            WITH silent AS MATERIALIZED (
+                SELECT ctid AS place, project_id, id, lost >= 2 AND kind <> ALL (@Carriers::text[]) AS is_convicted
                 FROM jobs
                 WHERE state = 2 AND lease_until < now() AND cancel_requested_at IS NULL
-                ORDER BY project_id, id
                 LIMIT @Limit
-                FOR UPDATE SKIP LOCKED
+            ),
+            expired AS MATERIALIZED (
+                SELECT s.place, s.is_convicted
+                FROM silent s
+                JOIN jobs j ON j.ctid = s.place
+                WHERE j.lease_until < now() AND j.cancel_requested_at IS NULL
+                ORDER BY s.project_id, s.id
+                FOR UPDATE OF j SKIP LOCKED
             ),
             gone AS (
                 DELETE FROM jobs j
                 USING expired e
-                WHERE e.is_convicted AND j.project_id = e.project_id AND j.id = e.id AND j.state = 2 AND j.lease_until < now()
+                WHERE e.is_convicted AND j.ctid = e.place AND j.lease_until < now()
                 RETURNING {EndedJobs.Columns}, 1::smallint AS outcome, 'worker_lost'::text AS reason, NULL::json AS result,
                     json_build_object(
                         'code', 'worker_lost', 'message', 'Three processes that executed it went silent, the last with no other suspect.'
@@ -101,8 +108,7 @@ internal sealed class ExpiredLeases(
                         ELSE make_interval(secs => LEAST(5 * (j.lost + 1), 60))
                     END
                 FROM expired e
-                WHERE NOT e.is_convicted AND j.project_id = e.project_id AND j.id = e.id AND j.state = 2 AND j.lease_until < now()
-                    AND j.cancel_requested_at IS NULL
+                WHERE NOT e.is_convicted AND j.ctid = e.place AND j.lease_until < now() AND j.cancel_requested_at IS NULL
                 RETURNING j.project_id, j.id, j.queue_id, j.claim_no, j.attempt, j.worker_id, j.claimed_at
             ),
             noted AS (

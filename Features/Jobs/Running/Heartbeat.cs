@@ -146,18 +146,21 @@ internal sealed partial class Heartbeat(
                     WITH ORDINALITY AS a(project_id, id, claim_no, lease_seconds, position)
             ),
             free AS MATERIALIZED (
-                SELECT j.project_id, j.id, j.claim_no, a.lease_seconds, a.position
+                SELECT f.place, a.claim_no, a.lease_seconds, a.position
                 FROM asked a
-                JOIN jobs j ON j.project_id = a.project_id AND j.id = a.id
-                WHERE j.claim_no = a.claim_no AND j.lease_until IS NOT NULL
-                ORDER BY j.project_id, j.id
-                FOR UPDATE OF j SKIP LOCKED
+                CROSS JOIN LATERAL (
+                    SELECT j.ctid AS place
+                    FROM jobs j
+                    WHERE j.project_id = a.project_id AND j.id = a.id AND j.claim_no = a.claim_no AND j.lease_until IS NOT NULL
+                    LIMIT 1
+                    FOR UPDATE SKIP LOCKED
+                ) AS f
             ),
             extended AS (
                 UPDATE jobs j
                 SET lease_until = now() + make_interval(secs => f.lease_seconds)
                 FROM free f
-                WHERE j.project_id = f.project_id AND j.id = f.id AND j.claim_no = f.claim_no
+                WHERE j.ctid = f.place AND j.claim_no = f.claim_no
                 RETURNING f.position
             )
             SELECT a.position, j.is_canceled IS NOT NULL AS is_held,

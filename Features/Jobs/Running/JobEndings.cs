@@ -95,29 +95,37 @@ internal static class JobEndings
     private static NpgsqlParameter Of(string name, NpgsqlDbType type, object values) =>
         new(name, NpgsqlDbType.Array | type) { Value = values };
 
-    private static class Sql
+    internal static class Sql
     {
-        // A lease says "running" as state = 2 does, and fits no partial index: each row must be found by its key, whatever the
-        // statistics of a moment say. Rows are locked in one order, so that two statements cannot deadlock.
+        // Each row is looked for by its key, and then reached by its place in the table: joined by keys, the planner would read the
+        // whole of an index where the table was empty when it made its plan, which is kept. A row that was written meanwhile may
+        // have moved: the last row says how many were found, and what was found and not reached is stored by another try. A lease
+        // says "running" as state = 2 does, and fits no partial index. They come sorted, so that two statements cannot deadlock.
         public const string Finish = $"""
-            WITH held AS MATERIALIZED (
-                SELECT j.project_id, j.id, j.claim_no, s.result, s.error,
-                    CASE WHEN s.outcome = 1 AND j.cancel_requested_at IS NOT NULL THEN 2::smallint ELSE s.outcome END AS outcome
+            WITH found AS MATERIALIZED (
+                SELECT f.place, s.claim_no, s.outcome, s.result, s.error
                 FROM unnest(
                     @ProjectIds::uuid[], @Ids::uuid[], @ClaimNos::bigint[], @Outcomes::smallint[], @Results::text[], @Errors::text[]
                 ) AS s(project_id, id, claim_no, outcome, result, error)
-                JOIN jobs j ON j.project_id = s.project_id AND j.id = s.id
-                WHERE j.claim_no = s.claim_no AND j.lease_until IS NOT NULL
-                    AND (s.outcome <> 2 OR j.cancel_requested_at IS NOT NULL)
-                ORDER BY j.project_id, j.id
-                FOR UPDATE OF j
+                CROSS JOIN LATERAL (
+                    SELECT j.ctid AS place
+                    FROM jobs j
+                    WHERE j.project_id = s.project_id AND j.id = s.id AND j.claim_no = s.claim_no AND j.lease_until IS NOT NULL
+                        AND (s.outcome <> 2 OR j.cancel_requested_at IS NOT NULL)
+                    LIMIT 1
+                ) AS f
             ),
             gone AS (
                 DELETE FROM jobs j
-                USING held h
-                WHERE j.project_id = h.project_id AND j.id = h.id AND j.claim_no = h.claim_no
-                RETURNING {EndedJobs.Columns}, h.outcome, CASE h.outcome WHEN 2 THEN 'canceled' WHEN 3 THEN 'start_before' END AS reason, h.result::json,
-                    h.error::json
+                USING found f
+                WHERE j.ctid = f.place AND j.claim_no = f.claim_no AND j.lease_until IS NOT NULL
+                    AND (f.outcome <> 2 OR j.cancel_requested_at IS NOT NULL)
+                RETURNING {EndedJobs.Columns}, CASE WHEN f.outcome = 1 AND j.cancel_requested_at IS NOT NULL THEN 2::smallint ELSE f.outcome END AS outcome,
+                    CASE
+                        WHEN f.outcome = 3 THEN 'start_before'
+                        WHEN f.outcome = 2 OR (f.outcome = 1 AND j.cancel_requested_at IS NOT NULL) THEN 'canceled'
+                    END AS reason,
+                    f.result::json, f.error::json
             ),
             noted AS (
                 INSERT INTO job_attempts (project_id, job_id, claim_no, attempt, outcome, worker_id, started_at, error)
@@ -126,32 +134,38 @@ internal static class JobEndings
                 WHERE error IS NOT NULL
             ),
             {EndedJobs.Kept}
-            SELECT id, claim_no, continuation IS NOT NULL AS has_more, outcome = 2 AS is_canceled, has_children FROM gone
+            SELECT id, claim_no, continuation IS NOT NULL AS has_more, outcome = 2 AS is_canceled, has_children
+            FROM gone
+            UNION ALL
+            SELECT NULL, count(*), false, false, false
+            FROM found
             """;
 
         // In a lane without order, a job that waits for its next attempt gives its place to others meanwhile.
         public const string GiveBack = """
-            WITH held AS MATERIALIZED (
-                SELECT j.project_id, j.id, j.claim_no, j.attempt, j.worker_id, j.claimed_at, s.delay, s.word, s.error,
-                    j.lane IS NOT NULL AND q.lane_limit IS NOT NULL AND NOT q.lane_ordered AS parks
+            WITH found AS MATERIALIZED (
+                SELECT f.place, f.parks, f.attempt, s.claim_no, s.delay, s.word, s.error
                 FROM unnest(
                     @ProjectIds::uuid[], @Ids::uuid[], @ClaimNos::bigint[], @Delays::float8[], @Words::text[], @Errors::text[]
                 ) AS s(project_id, id, claim_no, delay, word, error)
-                JOIN jobs j ON j.project_id = s.project_id AND j.id = s.id
-                JOIN queues q ON q.project_id = j.project_id AND q.queue_id = j.queue_id
-                WHERE j.claim_no = s.claim_no AND j.lease_until IS NOT NULL AND j.cancel_requested_at IS NULL
-                ORDER BY j.project_id, j.id
-                FOR UPDATE OF j
+                CROSS JOIN LATERAL (
+                    SELECT j.ctid AS place, j.attempt, j.lane IS NOT NULL AND q.lane_limit IS NOT NULL AND NOT q.lane_ordered AS parks
+                    FROM jobs j
+                    JOIN queues q ON q.project_id = j.project_id AND q.queue_id = j.queue_id
+                    WHERE j.project_id = s.project_id AND j.id = s.id AND j.claim_no = s.claim_no AND j.lease_until IS NOT NULL
+                        AND j.cancel_requested_at IS NULL
+                    LIMIT 1
+                ) AS f
             ),
             back AS (
                 UPDATE jobs j
-                SET state = CASE WHEN h.parks THEN 0 ELSE 1 END, wait_reason = CASE WHEN h.parks THEN 1 ELSE 0 END,
-                    lease_until = NULL, run_at = now() + make_interval(secs => h.delay),
-                    attempt = j.attempt - CASE WHEN h.word = 'failed' THEN 0 ELSE 1 END,
-                    snoozes = j.snoozes + CASE WHEN h.word = 'snoozed' THEN 1 ELSE 0 END
-                FROM held h
-                WHERE j.project_id = h.project_id AND j.id = h.id AND j.claim_no = h.claim_no
-                RETURNING j.project_id, j.id, j.claim_no, h.attempt, h.worker_id, h.claimed_at, h.word, h.error, h.delay
+                SET state = CASE WHEN f.parks THEN 0 ELSE 1 END, wait_reason = CASE WHEN f.parks THEN 1 ELSE 0 END,
+                    lease_until = NULL, run_at = now() + make_interval(secs => f.delay),
+                    attempt = j.attempt - CASE WHEN f.word = 'failed' THEN 0 ELSE 1 END,
+                    snoozes = j.snoozes + CASE WHEN f.word = 'snoozed' THEN 1 ELSE 0 END
+                FROM found f
+                WHERE j.ctid = f.place AND j.claim_no = f.claim_no AND j.lease_until IS NOT NULL AND j.cancel_requested_at IS NULL
+                RETURNING j.project_id, j.id, j.claim_no, f.attempt, j.worker_id, j.claimed_at, f.word, f.error, f.delay
             ),
             noted AS (
                 INSERT INTO job_attempts (project_id, job_id, claim_no, attempt, outcome, worker_id, started_at, error)
@@ -159,7 +173,11 @@ internal static class JobEndings
                     claimed_at, error::json
                 FROM back
             )
-            SELECT id, claim_no, delay = 0 AS has_more, false AS is_canceled, false AS has_children FROM back
+            SELECT id, claim_no, delay = 0 AS has_more, false AS is_canceled, false AS has_children
+            FROM back
+            UNION ALL
+            SELECT NULL, count(*), false, false, false
+            FROM found
             """;
 
         public const string ReadPolicies = """

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Http;
@@ -41,6 +42,7 @@ public static class HeartbeatJobs
     internal sealed class Handler(Databases databases, WorkerRegistry registry, HeartbeatRules rules, Caller caller)
         : IRequestHandler<Command, Result<HeartbeatView>>
     {
+        private const int MaxTries = 3;
         private const int Usual = 10;
         private const int Soon = 3;
 
@@ -69,7 +71,32 @@ public static class HeartbeatJobs
             CancellationToken cancellationToken
         )
         {
-            var leases = beats.Select(beat => Lease.Parse(beat.Lease) ?? default).ToArray();
+            var views = beats.Select(beat => new BeatView(beat.Id!.Value, "lost", null)).ToArray();
+            // rows that somebody wrote at the same moment were found and not reached: the next try sees them as they are now; of a job
+            // that was sent twice, one is never reached
+            for (var tries = 0; tries < MaxTries; tries++)
+            {
+                if (await TryExtendAsync(workerId, beats, views, cancellationToken) == 0)
+                {
+                    break;
+                }
+            }
+
+            return views;
+        }
+
+        /// <returns>How many were found and not reached.</returns>
+        private async Task<long> TryExtendAsync(
+            Guid workerId,
+            IReadOnlyList<BeatDocument> beats,
+            BeatView[] views,
+            CancellationToken cancellationToken
+        )
+        {
+            // in the order in which ends lock
+            var places = Enumerable.Range(0, beats.Count).OrderBy(place => beats[place].Id).ToArray();
+            var sorted = Array.ConvertAll(places, place => beats[place]);
+            var leases = Array.ConvertAll(sorted, beat => Lease.Parse(beat.Lease) ?? default);
             await using var command = databases.Workers.CreateCommand(Sql.Extend);
             command.Parameters.Add(new("ProjectId", caller.ProjectId));
             command.Parameters.Add(new("WorkerId", workerId));
@@ -79,22 +106,26 @@ public static class HeartbeatJobs
                     Value = (object?)caller.ReachQueues ?? DBNull.Value,
                 }
             );
-            Add(command, "Ids", NpgsqlDbType.Uuid, beats.Select(beat => beat.Id!.Value).ToArray());
-            Add(command, "ClaimNos", NpgsqlDbType.Bigint, leases.Select(lease => lease.ClaimNo).ToArray());
-            Add(command, "ClaimKeys", NpgsqlDbType.Uuid, leases.Select(lease => lease.ClaimKey).ToArray());
-            Add(command, "Progress", NpgsqlDbType.Real, beats.Select(beat => (float?)beat.Progress).ToArray());
-            Add(command, "Notes", NpgsqlDbType.Text, beats.Select(beat => beat.Note).ToArray());
-            Add(
-                command,
-                "Checkpoints",
-                NpgsqlDbType.Text,
-                beats.Select(beat => beat.Checkpoint?.GetRawText()).ToArray()
-            );
-            var views = beats.Select(beat => new BeatView(beat.Id!.Value, "lost", null)).ToArray();
+            Add(command, "Ids", NpgsqlDbType.Uuid, Array.ConvertAll(sorted, beat => beat.Id!.Value));
+            Add(command, "ClaimNos", NpgsqlDbType.Bigint, Array.ConvertAll(leases, lease => lease.ClaimNo));
+            Add(command, "ClaimKeys", NpgsqlDbType.Uuid, Array.ConvertAll(leases, lease => lease.ClaimKey));
+            Add(command, "Progress", NpgsqlDbType.Real, Array.ConvertAll(sorted, beat => (float?)beat.Progress));
+            Add(command, "Notes", NpgsqlDbType.Text, Array.ConvertAll(sorted, beat => beat.Note));
+            var checkpoints = Array.ConvertAll(sorted, beat => beat.Checkpoint?.GetRawText());
+            Add(command, "Checkpoints", NpgsqlDbType.Text, checkpoints);
+            Add(command, "Positions", NpgsqlDbType.Integer, places);
+            var missed = 0L;
             await using var reader = await command.ExecuteReaderAsync(cancellationToken);
             while (await reader.ReadAsync(cancellationToken))
             {
-                var index = reader.GetInt64(0) - 1;
+                if (reader.IsDBNull(0))
+                {
+                    missed += long.Parse(reader.GetString(1), CultureInfo.InvariantCulture);
+                    continue;
+                }
+
+                missed--;
+                var index = reader.GetInt32(0);
                 views[index] = views[index] with
                 {
                     Status = reader.GetString(1),
@@ -102,7 +133,7 @@ public static class HeartbeatJobs
                 };
             }
 
-            return views;
+            return missed;
         }
 
         private static void Add(NpgsqlCommand command, string name, NpgsqlDbType type, object values) =>
@@ -111,33 +142,41 @@ public static class HeartbeatJobs
 
     private static class Sql
     {
-        // locked in the order of every end; what is locked is being ended at this moment, and is as it was
+        // Rows are looked for by their keys and reached by their places, in the order of every end; see JobEndings. The last row says
+        // how many were found.
         public const string Extend = """
-            WITH held AS MATERIALIZED (
-                SELECT j.project_id, j.id, j.claim_no, b.position, b.progress, b.note, b.checkpoint, q.lease_seconds,
-                    j.claimed_at + make_interval(secs => q.max_run_seconds) < now() AS is_over
+            WITH found AS MATERIALIZED (
+                SELECT f.place, f.claim_no, f.lease_seconds, f.is_over, b.position, b.progress, b.note, b.checkpoint
                 FROM unnest(
-                    @Ids::uuid[], @ClaimNos::bigint[], @ClaimKeys::uuid[], @Progress::real[], @Notes::text[], @Checkpoints::text[]
-                ) WITH ORDINALITY AS b(id, claim_no, claim_key, progress, note, checkpoint, position)
-                JOIN jobs j ON j.project_id = @ProjectId AND j.id = b.id
-                JOIN queues q ON q.project_id = j.project_id AND q.queue_id = j.queue_id
-                WHERE j.claim_no = b.claim_no AND j.claim_key = b.claim_key AND j.worker_id = @WorkerId
-                    AND j.lease_until IS NOT NULL AND (@ReachQueues::text[] IS NULL OR q.name = ANY (@ReachQueues))
-                ORDER BY j.project_id, j.id
-                FOR UPDATE OF j
+                    @Ids::uuid[], @ClaimNos::bigint[], @ClaimKeys::uuid[], @Progress::real[], @Notes::text[], @Checkpoints::text[],
+                    @Positions::integer[]
+                ) AS b(id, claim_no, claim_key, progress, note, checkpoint, position)
+                CROSS JOIN LATERAL (
+                    SELECT j.ctid AS place, j.claim_no, q.lease_seconds,
+                        j.claimed_at + make_interval(secs => q.max_run_seconds) < now() AS is_over
+                    FROM jobs j
+                    JOIN queues q ON q.project_id = j.project_id AND q.queue_id = j.queue_id
+                    WHERE j.project_id = @ProjectId AND j.id = b.id AND j.claim_no = b.claim_no AND j.claim_key = b.claim_key
+                        AND j.worker_id = @WorkerId AND j.lease_until IS NOT NULL
+                        AND (@ReachQueues::text[] IS NULL OR q.name = ANY (@ReachQueues))
+                    LIMIT 1
+                ) AS f
             ),
             extended AS (
                 UPDATE jobs j
-                SET lease_until = CASE WHEN h.is_over THEN j.lease_until ELSE now() + make_interval(secs => h.lease_seconds) END,
-                    progress = COALESCE(h.progress, j.progress), note = COALESCE(h.note, j.note),
-                    checkpoint = COALESCE(h.checkpoint::json, j.checkpoint)
-                FROM held h
-                WHERE j.project_id = h.project_id AND j.id = h.id AND j.claim_no = h.claim_no
-                RETURNING h.position, h.is_over, h.lease_seconds, j.cancel_requested_at IS NOT NULL AS is_canceled
+                SET lease_until = CASE WHEN f.is_over THEN j.lease_until ELSE now() + make_interval(secs => f.lease_seconds) END,
+                    progress = COALESCE(f.progress, j.progress), note = COALESCE(f.note, j.note),
+                    checkpoint = COALESCE(f.checkpoint::json, j.checkpoint)
+                FROM found f
+                WHERE j.ctid = f.place AND j.claim_no = f.claim_no AND j.lease_until IS NOT NULL
+                RETURNING f.position, f.is_over, f.lease_seconds, j.cancel_requested_at IS NOT NULL AS is_canceled
             )
             SELECT position, CASE WHEN is_over THEN 'deadline' WHEN is_canceled THEN 'cancel' ELSE 'ok' END,
                 CASE WHEN is_over THEN NULL ELSE lease_seconds END
             FROM extended
+            UNION ALL
+            SELECT NULL, count(*)::text, NULL
+            FROM found
             """;
     }
 }

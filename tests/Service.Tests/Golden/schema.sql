@@ -1,4 +1,22 @@
 CREATE SCHEMA bellhop;
+CREATE FUNCTION bellhop.analyze_jobs() RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'bellhop', 'pg_temp'
+    SET lock_timeout TO '200ms'
+    AS $$
+BEGIN
+    IF pg_relation_size('jobs') <= 4 * current_setting('block_size')::bigint * (
+        SELECT GREATEST(c.relpages, 10) FROM pg_class c WHERE c.oid = 'jobs'::regclass
+    ) THEN
+        RETURN false;
+    END IF;
+    ANALYZE jobs;
+    RETURN true;
+EXCEPTION
+    WHEN lock_not_available THEN
+        RETURN false; -- somebody looks at it at this moment
+END
+$$;
 CREATE FUNCTION bellhop.enqueue(project uuid, queue text, kind text, args json DEFAULT '{}'::json, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, priority integer DEFAULT 3, lane text DEFAULT NULL::text, unique_key text DEFAULT NULL::text, unique_until text DEFAULT 'finish'::text, unique_seconds integer DEFAULT NULL::integer, on_conflict text DEFAULT 'keep'::text, tags text[] DEFAULT NULL::text[], start_before timestamp with time zone DEFAULT NULL::timestamp with time zone, max_attempts integer DEFAULT NULL::integer) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'bellhop', 'pg_temp'
@@ -1222,6 +1240,8 @@ ALTER TABLE ONLY bellhop.token_families
 ALTER TABLE ONLY bellhop.user_identities
     ADD CONSTRAINT user_identities_user_id_fkey FOREIGN KEY (user_id) REFERENCES bellhop.users(id);
 GRANT USAGE ON SCHEMA bellhop TO bellhop_app;
+REVOKE ALL ON FUNCTION bellhop.analyze_jobs() FROM PUBLIC;
+GRANT ALL ON FUNCTION bellhop.analyze_jobs() TO bellhop_app;
 REVOKE ALL ON FUNCTION bellhop.enqueue(project uuid, queue text, kind text, args json, run_at timestamp with time zone, priority integer, lane text, unique_key text, unique_until text, unique_seconds integer, on_conflict text, tags text[], start_before timestamp with time zone, max_attempts integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bellhop.make_partitions(until date) FROM PUBLIC;
 GRANT ALL ON FUNCTION bellhop.make_partitions(until date) TO bellhop_app;
