@@ -30,7 +30,8 @@ public static class EnqueueJob
                     JobProblems.QueueFull,
                     JobProblems.UnknownJob,
                     JobProblems.ParentFailed,
-                    JobProblems.NotHeld
+                    JobProblems.NotHeld,
+                    Problems.Busy
                 );
 
         /// <summary>Enqueue a job</summary>

@@ -17,6 +17,7 @@ internal sealed class EnqueuedJobs(
     UnitOfWork works,
     JobRules rules,
     JobKinds kinds,
+    JobChannel channel,
     QueueSignals signals,
     Admission admission,
     QueueDepths depths,
@@ -33,6 +34,12 @@ internal sealed class EnqueuedJobs(
     )
     {
         var asked = documents.Select(Ask).ToArray();
+        if (asked is [{ Problem: null, HasKey: false, HasEdges: false } alone] && !works.IsShared)
+        {
+            await EnqueueAloneAsync(alone, cancellationToken);
+            return ToResults(asked);
+        }
+
         // one statement stores all there are; only what it then left out, keys and parents could make some of it too much
         var isOne = !(isAtomic && documents.Count > 1) && !asked.Any(one => one.HasKey || one.HasEdges);
         await using var work = isOne
@@ -56,6 +63,30 @@ internal sealed class EnqueuedJobs(
         work.AfterCommit(() => Tell(sound));
         await work.CommitAsync(cancellationToken);
         return ToResults(asked);
+    }
+
+    /// <summary>Stores one job together with those of other callers.</summary>
+    private async Task EnqueueAloneAsync(AskedJob one, CancellationToken cancellationToken)
+    {
+        CheckDepth([one]);
+        if (one.Problem is not null)
+        {
+            return;
+        }
+
+        var result = await channel.StoreAsync(one.Job!, cancellationToken);
+        one.Problem = result.Problem;
+        if (result is { Problem: null } && result.Unwrap() is { } stored)
+        {
+            (one.Stored, one.Made) = (stored, new EnqueuedJob(stored.Id, JobState.Of(stored.State, null), IsNew: true));
+            Tell([one]);
+        }
+        else if (result.Problem is null)
+        {
+            await using var work = await works.OpenAsync(cancellationToken);
+            await CheckTargetsAsync(work, [one], cancellationToken);
+            one.Problem ??= UnknownQueue(one.Document!); // made since
+        }
     }
 
     private static Result<EnqueuedJob>[] ToResults(AskedJob[] asked) =>
@@ -86,7 +117,13 @@ internal sealed class EnqueuedJobs(
         var asked = document.Unwrap();
         var problem = ValidationProblem.Of(rules.Validate(asked)) ?? JobRules.CheckSize(asked) ?? CheckReach(asked);
         return problem is null
-            ? new AskedJob(asked, asked.ToJob(caller.ProjectId, Guid.CreateVersion7(clock.GetUtcNow())))
+            ? new AskedJob(
+                asked,
+                asked.ToJob(caller.ProjectId, Guid.CreateVersion7(clock.GetUtcNow())) with
+                {
+                    IsForWorkers = !kinds.IsOpen(asked.Kind!),
+                }
+            )
             : new AskedJob(asked, null) { Problem = problem };
     }
 
@@ -258,10 +295,7 @@ internal sealed class EnqueuedJobs(
     /// <summary>A kind the service does not execute, or keeps to itself, is right only on a queue of remote workers.</summary>
     private async Task CheckTargetsAsync(Work work, AskedJob[] asked, CancellationToken cancellationToken)
     {
-        // one alone of a kind that is open needs no look: the insert finds its queue, or leaves the job out
-        var doubtful = asked
-            .Where(one => one.Problem is null && (asked.Length > 1 || !kinds.IsOpen(one.Document!.Kind!)))
-            .ToArray();
+        var doubtful = asked.Where(one => one.Problem is null).ToArray();
         if (doubtful.Length == 0)
         {
             return;

@@ -23,7 +23,7 @@ public static class JobQueue
     public const string LeaseLost = "BH001";
 
     /// <summary>
-    /// Enqueues; answers what is there now. A job on a queue that does not exist is left out, as is one of a taken <c>one_of</c>, and one
+    /// Enqueues; answers what is there now. A job on a queue that does not exist, or is not for it, is left out, as is one of a taken <c>one_of</c>, and one
     /// whose key is not its own (<see cref="JobKeys.Take"/>).
     /// </summary>
     public static async Task<IReadOnlyList<StoredJob>> EnqueueAsync(
@@ -64,6 +64,7 @@ public static class JobQueue
                 Of("Ids", NpgsqlDbType.Uuid, jobs.Select(job => job.Id).ToArray()),
                 Of("Queues", NpgsqlDbType.Text, jobs.Select(job => job.Queue).ToArray()),
                 Of("Kinds", NpgsqlDbType.Text, jobs.Select(job => job.Kind).ToArray()),
+                Of("ForWorkers", NpgsqlDbType.Boolean, jobs.Select(job => job.IsForWorkers).ToArray()),
                 Of("Args", NpgsqlDbType.Text, jobs.Select(job => job.Args).ToArray()),
                 Of("Priorities", NpgsqlDbType.Smallint, jobs.Select(job => job.Priority).ToArray()),
                 Of("RunAts", NpgsqlDbType.TimestampTz, jobs.Select(job => job.RunAt).ToArray()),
@@ -144,10 +145,10 @@ public static class JobQueue
                 @ProjectIds::uuid[], @Ids::uuid[], @Queues::text[], @Kinds::text[], @Args::text[], @Priorities::smallint[],
                 @RunAts::timestamptz[], @MaxAttempts::smallint[], @OneOfs::uuid[], @Retries::text[], @Continuations::text[],
                 @TraceParents::text[], @Lanes::text[], @Tags::text[], @StartBefores::timestamptz[], @Uniques::text[],
-                @HeldBacks::smallint[], @Needs::smallint[], @Patients::boolean[]
+                @HeldBacks::smallint[], @Needs::smallint[], @Patients::boolean[], @ForWorkers::boolean[]
             ) WITH ORDINALITY AS n(
                 project_id, id, queue, kind, args, priority, run_at, max_attempts, one_of, retry, continuation, traceparent, lane, tags,
-                start_before, unique_key, held_back, needs, is_patient, position
+                start_before, unique_key, held_back, needs, is_patient, for_workers, position
             )
             JOIN queues q ON q.project_id = n.project_id AND q.name = n.queue AND q.deleted_at IS NULL
             CROSS JOIN LATERAL (
@@ -157,7 +158,7 @@ public static class JobQueue
                     ELSE 0
                 END)::smallint AS back
             ) AS held
-            WHERE (
+            WHERE (NOT n.for_workers OR q.served_by = 'workers') AND (
                 q.name IN ('default', 'automations', 'webhooks')
                 OR EXISTS (SELECT FROM deletable d WHERE d.project_id = q.project_id AND d.queue_id = q.queue_id)
             ) AND (

@@ -12,6 +12,9 @@ public sealed record NewJob
 
     public required string Kind { get; init; }
 
+    /// <summary>Only for a queue of workers: the service does not execute the kind.</summary>
+    public bool IsForWorkers { get; init; }
+
     /// <summary>A JSON object as text, at most 256 KiB.</summary>
     public required string Args { get; init; }
 

@@ -41,6 +41,8 @@ internal static class Registration
         services.AddSingleton<JobRules>();
         services.AddSingleton<ShellRuns>();
         services.AddScoped<JobViews>();
+        services.AddSingleton<JobChannel>();
+        services.AddHostedService(provider => provider.GetRequiredService<JobChannel>());
         services.AddScoped<EnqueuedJobs>();
         services.AddScoped<JobActions>();
         services.AddScoped<JobSelection>();

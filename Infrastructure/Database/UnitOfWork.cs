@@ -11,6 +11,9 @@ public sealed class UnitOfWork(NpgsqlDataSource database)
 {
     private Work? _shared;
 
+    /// <summary>Whether the whole request is one transaction.</summary>
+    public bool IsShared => _shared is not null;
+
     /// <summary>For a single statement, which is a transaction by itself where none is shared.</summary>
     public async ValueTask<Work> OpenAsync(CancellationToken cancellationToken) =>
         _shared is null
