@@ -128,6 +128,11 @@ public sealed class QueueSignals : IDisposable
     /// <summary>Wakes the runner of this process alone.</summary>
     internal void Wake()
     {
+        if (_signal.CurrentCount > 0)
+        {
+            return; // the usual case while jobs end by the thousand: an exception each would cost as much as the jobs
+        }
+
         try
         {
             _signal.Release();

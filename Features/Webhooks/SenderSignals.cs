@@ -119,6 +119,11 @@ internal sealed class SenderPresence(Action<SenderPresence> leave) : IDisposable
 
     public void Wake()
     {
+        if (_wake.CurrentCount > 0)
+        {
+            return; // an exception for each delivery would cost more than it
+        }
+
         try
         {
             _wake.Release();

@@ -235,7 +235,7 @@ internal sealed partial class JobRunner(
     }
 
     private QueueSlots SlotsOf(string queue) =>
-        _slots.GetOrAdd(queue, name => new QueueSlots(name == JobQueue.Webhooks ? WebhookSlots : DefaultSlots));
+        _slots.GetOrAdd(queue, name => new QueueSlots(name == JobQueue.Webhooks ? WebhookSlots : DefaultSlots, clock));
 
     private void Report(Exception exception)
     {

@@ -2,12 +2,13 @@ namespace Bellhop.Features.Jobs.Running;
 
 /// <summary>How many jobs of one queue, named alike in all projects, execute at once in this process.</summary>
 /// <remarks>
-/// A queue of short jobs is claimed ahead of its slots, by as many as ended since the claim before and at most 200: otherwise a
+/// A queue of short jobs is claimed ahead of its slots, by as many as end in a fiftieth of a second and at most 500: otherwise a
 /// claim could bring no more than one slot's worth. Long jobs end seldom, so nothing lies around claimed beside them.
 /// </remarks>
-internal sealed class QueueSlots(int size)
+internal sealed class QueueSlots(int size, TimeProvider clock)
 {
-    private const int MaxAhead = 200;
+    private const double Ahead = 0.02; // seconds
+    private const int MaxAhead = 500;
     private const int MaxHeld = 2_000; // bounds what waits to be finished while the database is slow
 
     private readonly Lock _lock = new();
@@ -17,6 +18,7 @@ internal sealed class QueueSlots(int size)
     private int _executing;
     private int _finishing;
     private int _endedSinceClaim;
+    private long _claimedAt;
     private int _target;
     private bool _hasMore;
 
@@ -38,8 +40,10 @@ internal sealed class QueueSlots(int size)
     {
         lock (_lock)
         {
-            _target = Math.Min(_endedSinceClaim, MaxAhead);
-            _endedSinceClaim = 0;
+            var now = clock.GetTimestamp();
+            var seconds = Math.Max(clock.GetElapsedTime(_claimedAt, now).TotalSeconds, 0.001);
+            _target = (int)Math.Min(_endedSinceClaim * Ahead / seconds, MaxAhead);
+            (_endedSinceClaim, _claimedAt) = (0, now);
         }
     }
 
