@@ -9,7 +9,6 @@ using Bellhop.Infrastructure.Http;
 using Dapper;
 using FluentValidation;
 using MediatR;
-using Npgsql;
 
 namespace Bellhop.Features.Jobs;
 
@@ -61,9 +60,10 @@ public static class BenchJobs
     }
 
     internal sealed class Handler(
-        NpgsqlDataSource database,
+        Databases databases,
         JobRunner runner,
         JobFinisher finisher,
+        HeldJobs held,
         Heartbeat heartbeat,
         QueueSignals signals,
         Caller caller,
@@ -72,7 +72,8 @@ public static class BenchJobs
     {
         private const int PerStatement = 1_000;
         private const int AtOnce = 2;
-        private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(20);
+        private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(5);
+        private static readonly TimeSpan Ask = TimeSpan.FromSeconds(1);
 
         public async Task<Result<Report>> Handle(Command request, CancellationToken cancellationToken)
         {
@@ -86,7 +87,7 @@ public static class BenchJobs
             await EnqueueAsync(request, cancellationToken);
             var enqueued = Stopwatch.GetElapsedTime(began);
             began = Stopwatch.GetTimestamp();
-            await DrainAsync(request.Queue, queueId.Value, cancellationToken);
+            await DrainAsync(request, queueId.Value, cancellationToken);
             var drained = Stopwatch.GetElapsedTime(began);
             return new Report(
                 Math.Round(request.Count / enqueued.TotalSeconds),
@@ -96,7 +97,7 @@ public static class BenchJobs
 
         private async Task<long?> MakeQueueAsync(string queue, CancellationToken cancellationToken)
         {
-            await using var connection = await database.OpenConnectionAsync(cancellationToken);
+            await using var connection = await databases.Main.OpenConnectionAsync(cancellationToken);
             return await connection.QuerySingleOrDefaultAsync<long?>(
                 Sql.MakeQueue.With(
                     new
@@ -110,28 +111,16 @@ public static class BenchJobs
             );
         }
 
-        private async Task EnqueueAsync(Command request, CancellationToken cancellationToken)
-        {
-            var left = request.Count;
-            await Task.WhenAll(
-                Enumerable
-                    .Range(0, AtOnce)
-                    .Select(_ =>
-                        Task.Run(
-                            async () =>
-                            {
-                                while (Interlocked.Add(ref left, -PerStatement) is var after && after > -PerStatement)
-                                {
-                                    await using var connection = await database.OpenConnectionAsync(cancellationToken);
-                                    var jobs = Jobs(request.Queue, Math.Min(PerStatement, after + PerStatement));
-                                    await JobQueue.EnqueueAsync(connection, jobs, cancellationToken);
-                                }
-                            },
-                            cancellationToken
-                        )
-                    )
+        private Task EnqueueAsync(Command request, CancellationToken cancellationToken) =>
+            Parallel.ForEachAsync(
+                Enumerable.Range(0, request.Count).Chunk(PerStatement),
+                new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancellationToken },
+                async (chunk, token) =>
+                {
+                    await using var connection = await databases.Main.OpenConnectionAsync(token);
+                    await JobQueue.EnqueueAsync(connection, Jobs(request.Queue, chunk.Length), token);
+                }
             );
-        }
 
         private NewJob[] Jobs(string queue, int count) =>
             [
@@ -147,10 +136,10 @@ public static class BenchJobs
                     }),
             ];
 
-        private async Task DrainAsync(string queue, long queueId, CancellationToken cancellationToken)
+        private async Task DrainAsync(Command request, long queueId, CancellationToken cancellationToken)
         {
             IHostedService[] parts = [heartbeat, finisher, runner];
-            runner.Only = queue;
+            runner.Only = request.Queue;
             foreach (var part in parts)
             {
                 await part.StartAsync(cancellationToken);
@@ -159,12 +148,17 @@ public static class BenchJobs
             signals.Raise();
             try
             {
-                await using var connection = await database.OpenConnectionAsync(cancellationToken);
+                await using var connection = await databases.Engine.OpenConnectionAsync(cancellationToken);
                 var unfinished = Sql.IsUnfinished.With(new { caller.ProjectId, QueueId = queueId }, cancellationToken);
-                while (await connection.ExecuteScalarAsync<bool>(unfinished))
+                do
                 {
-                    await Task.Delay(Look, clock, cancellationToken);
-                }
+                    // an answer costs something: asked when all was done here, and each second, since others may drain along
+                    var asked = clock.GetTimestamp();
+                    do
+                    {
+                        await Task.Delay(Look, clock, cancellationToken);
+                    } while (held.Ended < request.Count && clock.GetElapsedTime(asked) < Ask);
+                } while (await connection.ExecuteScalarAsync<bool>(unfinished));
             }
             finally
             {
@@ -188,9 +182,17 @@ public static class BenchJobs
             RETURNING queue_id
             """;
 
+        // what is due later does not count; one probe a priority ends at the first that is not due
         public const string IsUnfinished = """
             SELECT EXISTS (
-                SELECT FROM jobs WHERE project_id = @ProjectId AND queue_id = @QueueId AND state = 1 LIMIT 1
+                SELECT
+                FROM (VALUES (1::smallint), (2::smallint), (3::smallint), (4::smallint)) AS p(priority)
+                CROSS JOIN LATERAL (
+                    SELECT
+                    FROM jobs
+                    WHERE project_id = @ProjectId AND queue_id = @QueueId AND state = 1 AND priority = p.priority AND run_at <= now()
+                    LIMIT 1
+                ) AS due
             ) OR EXISTS (SELECT FROM jobs WHERE project_id = @ProjectId AND queue_id = @QueueId AND state = 2 LIMIT 1)
             """;
     }

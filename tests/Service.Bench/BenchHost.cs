@@ -147,18 +147,91 @@ public sealed class BenchHost : IAsyncDisposable
 
     /// <summary>Runs pgbench with one statement for some seconds.</summary>
     /// <returns>Transactions a second.</returns>
-    public double Pgbench(string sql, int clients, int seconds)
+    public double Pgbench(string sql, int clients, int seconds) =>
+        PgbenchScript(sql.ReplaceLineEndings(" ") + ";\n", "bellhop", clients, $"-T {seconds}");
+
+    /// <summary>Runs pgbench with a script of its own, on a database of this cluster.</summary>
+    /// <param name="limit">How long, or how often, and what the script's variables are.</param>
+    /// <returns>Transactions a second.</returns>
+    public double PgbenchScript(string text, string database, int clients, string limit)
     {
         var script = Path.Combine(Directory, "pgbench.sql");
-        File.WriteAllText(script, sql.ReplaceLineEndings(" ") + ";\n");
+        File.WriteAllText(script, text);
         var socket = new NpgsqlConnectionStringBuilder(ConnectionString).Host;
         var output = Output(
             Path.Combine(PostgresPrograms(), "pgbench"),
-            $"-h {socket} -U bellhop -n -M prepared -c {clients} -j 2 -T {seconds} -f {script} bellhop",
-            ("PGOPTIONS", "-c search_path=bellhop -c plan_cache_mode=force_generic_plan")
+            $"-h {socket} -U bellhop -n -M prepared -c {clients} -j 2 {limit} -f {script} {database}",
+            (
+                "PGOPTIONS",
+                "-c search_path=bellhop -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_bitmapscan=off"
+            )
         );
-        var line = output.Split('\n').Last(text => text.StartsWith("tps = ", StringComparison.Ordinal));
+        var line =
+            output.Split('\n').LastOrDefault(text => text.StartsWith("tps = ", StringComparison.Ordinal))
+            ?? throw new InvalidOperationException($"pgbench said no figure: {output}");
         return double.Parse(line.Split(' ')[2], CultureInfo.InvariantCulture);
+    }
+
+    /// <summary>Runs a command of the service, as its user would, on a database of this cluster.</summary>
+    /// <returns>What it printed.</returns>
+    public string Bellhop(string arguments, string connectionString)
+    {
+        var start = new ProcessStartInfo("dotnet", $"{Path.Combine(Directory, "service")}/bellhop.dll {arguments}")
+        {
+            WorkingDirectory = Directory,
+            RedirectStandardOutput = true,
+        };
+        start.Environment["Bellhop__StateDirectory"] = Directory;
+        start.Environment["ConnectionStrings__Bellhop"] = connectionString;
+        using var process = Process.Start(start)!;
+        var output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        return process.ExitCode == 0
+            ? output.Trim()
+            : throw new InvalidOperationException($"bellhop {arguments} ended with {process.ExitCode}: {output}");
+    }
+
+    /// <summary>A database with the service's tables, and nobody at work in it.</summary>
+    /// <returns>How to connect to it.</returns>
+    public async Task<string> MakeDatabaseAsync(string name)
+    {
+        await ExecuteAsync($"CREATE DATABASE {name}");
+        var connectionString = new NpgsqlConnectionStringBuilder(ConnectionString) { Database = name }.ConnectionString;
+        Bellhop("migrate", connectionString);
+        return connectionString;
+    }
+
+    /// <summary>Seconds of CPU that PostgreSQL has used.</summary>
+    public double PostgresCpu()
+    {
+        using var directory = Database.CreateCommand("SHOW data_directory");
+        var file = Path.Combine((string)directory.ExecuteScalar()!, "postmaster.pid");
+        var server = int.Parse(File.ReadLines(file).First(), CultureInfo.InvariantCulture);
+        return Cpu(server, withEnded: true)
+            + File.ReadAllText($"/proc/{server}/task/{server}/children")
+                .Split(' ', StringSplitOptions.RemoveEmptyEntries)
+                .Sum(child => Cpu(int.Parse(child, CultureInfo.InvariantCulture), withEnded: false));
+    }
+
+    /// <summary>Seconds of CPU that the programs this process started, and that ended, have used.</summary>
+    public static double ProgramsCpu() =>
+        Cpu(Environment.ProcessId, withEnded: true) - Cpu(Environment.ProcessId, false);
+
+    private static double Cpu(int process, bool withEnded)
+    {
+        try
+        {
+            var text = File.ReadAllText($"/proc/{process}/stat");
+            var fields = text[(text.LastIndexOf(')') + 2)..].Split(' '); // from the third on
+            return fields
+                    .Skip(11)
+                    .Take(withEnded ? 4 : 2)
+                    .Sum(field => double.Parse(field, CultureInfo.InvariantCulture)) / 100;
+        }
+        catch (IOException)
+        {
+            return 0; // it has ended, and is counted with its parent
+        }
     }
 
     public async ValueTask DisposeAsync()

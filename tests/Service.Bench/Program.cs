@@ -1,3 +1,4 @@
+using System.Globalization;
 using Bellhop.Bench;
 
 // bench NAME… | all: each prints its figures beside a yardstick of the same minute, as a section of RESULTS.md.
@@ -8,6 +9,9 @@ Dictionary<string, Func<BenchHost, Task<string>>> benchmarks = new(StringCompare
     ["bulk"] = BulkIngest.RunAsync,
     ["delivery"] = DeliveryPath.RunAsync,
     ["idle-job"] = IdleJob.RunAsync,
+    ["drain"] = Drain.RunAsync,
+    ["enqueue"] = Enqueue.RunAsync,
+    ["remote"] = RemoteWork.RunAsync,
     ["reads"] = Reads.RunAsync,
     ["logins"] = Logins.RunAsync,
 };
@@ -15,6 +19,11 @@ Dictionary<string, Func<BenchHost, Task<string>>> benchmarks = new(StringCompare
 if (args is ["bare-api", var connection, var project])
 {
     return await BareApi.ServeAsync(connection, Guid.Parse(project)); // the yardstick of reads, a process of its own
+}
+
+if (args is ["remote-worker", var port, var key])
+{
+    return await RemoteWork.WorkAsync(int.Parse(port, CultureInfo.InvariantCulture), key);
 }
 
 if (args is ["plans"])

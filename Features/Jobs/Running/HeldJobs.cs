@@ -11,6 +11,12 @@ internal sealed class HeldJobs
     // those of them that were lost before: seldom any
     private readonly ConcurrentDictionary<HeldJob, byte> _lost = new();
 
+    // raised by whoever removes
+    private long _ended;
+
+    /// <summary>How many there were whose end is stored.</summary>
+    public long Ended => Interlocked.Read(ref _ended);
+
     public IEnumerable<HeldJob> All => _held.Select(pair => pair.Key);
 
     /// <summary>Those that were in the hands of a process that went silent.</summary>
@@ -30,6 +36,7 @@ internal sealed class HeldJobs
         if (_held.TryRemove(job, out _))
         {
             _lost.TryRemove(job, out _);
+            Interlocked.Increment(ref _ended);
             job.Dispose();
         }
     }
