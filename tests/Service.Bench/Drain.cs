@@ -49,7 +49,7 @@ public static class Drain
             | drained beside {UrgentTomorrow} more urgent ones due tomorrow | {tomorrow.Drained:F0} | beside plain {beside.Drained:F0} |
             | drained with a snapshot held open since {HeldOpen.TotalSeconds:F0} s before | {snapshot.Drained:F0} | |
 
-            Drained / floor **{drained / floor:F2}** (bar 0.5, aim 40,000/s); due tomorrow {tomorrow.Drained / drained:F2}, snapshot {snapshot.Drained / drained:F2} (bar 0.8).
+            Drained / floor **{drained / floor:F2}** (bar 0.5, aim 40,000/s); due tomorrow {tomorrow.Drained / beside.Drained:F2}, snapshot {snapshot.Drained / beside.Drained:F2} of the plain one beside (bar 0.8).
             CPU a job, enqueue and drain: service {Load.Median(plain.Select(one => one.ServiceMicroseconds)):F1} µs, PostgreSQL {Load.Median(
                 plain.Select(one => one.PostgresMicroseconds)
             ):F1} µs.

@@ -225,7 +225,11 @@ public sealed class ReferenceWorkerTests(ServiceFixture service)
         await using var process = Start(project, program, ["true"]);
 
         Assert.NotEqual(0, await process.ExitAsync());
-        Assert.Contains(program == "worker.py" ? "403" : "forbidden", process.Output, StringComparison.Ordinal);
+        var word = program == "worker.py" ? "403" : "forbidden";
+        await Eventually.BeTrueAsync( // its last words are read after it has ended
+            () => Task.FromResult(process.Output.Contains(word, StringComparison.Ordinal)),
+            $"it said {word}"
+        );
     }
 
     private WorkerProcess Start(
