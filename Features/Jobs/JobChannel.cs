@@ -1,4 +1,5 @@
 using System.Threading.Channels;
+using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Http;
 using Npgsql;
 
@@ -81,7 +82,7 @@ internal sealed class JobChannel(NpgsqlDataSource database) : IHostedService
             );
             taken.ForEach(waiting => waiting.Answer.TrySetResult(stored.GetValueOrDefault(waiting.Job.Id)));
         }
-        catch (PostgresException) when (taken.Count > 1)
+        catch (PostgresException exception) when (taken.Count > 1 && !ExpectedErrors.IsOutage(exception))
         {
             foreach (var waiting in taken)
             {

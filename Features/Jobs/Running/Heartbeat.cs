@@ -138,7 +138,8 @@ internal sealed partial class Heartbeat(
 
     private static class Sql
     {
-        // A lease says "running" and fits no partial index: rows are found by their keys. Locked in the order of every finish, and skipped where locked: the two can neither deadlock nor wait for each other.
+        // A lease says "running" and fits no partial index: rows are found by their keys. What is locked is skipped, so it waits for
+        // no end and cannot deadlock with one; see JobEndings.
         public const string Extend = """
             WITH asked AS MATERIALIZED (
                 SELECT a.project_id, a.id, a.claim_no, a.lease_seconds, a.position
