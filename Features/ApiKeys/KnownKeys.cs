@@ -66,11 +66,11 @@ public sealed partial class KnownKeys : IDisposable
         var entry = Current(keyId);
         try
         {
-            var known = await entry.Loading.WaitAsync(cancellationToken);
+            var known = await entry.Loading.WaitPatientlyAsync(cancellationToken);
             if (known is not null && !isProven(known) && entry.Since < begun && entry.Rereads < MaxRereads)
             {
                 entry = Reread(keyId, entry);
-                known = await entry.Loading.WaitAsync(cancellationToken);
+                known = await entry.Loading.WaitPatientlyAsync(cancellationToken);
                 if (known is not null && isProven(known))
                 {
                     // it was rotated indeed: only what leads to nothing is counted

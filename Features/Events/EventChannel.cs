@@ -22,7 +22,6 @@ public sealed partial class EventChannel(
     private const int Flushers = 2;
     private const int MaxEvents = 200;
     private const int MaxCharacters = 4 * 1024 * 1024;
-    private const int MaxTries = 5;
 
     private static readonly Histogram FlushSize = Metrics.CreateHistogram(
         "bellhop_event_flush_events",
@@ -94,52 +93,39 @@ public sealed partial class EventChannel(
 
     private async Task StoreAsync(List<Waiting> taken)
     {
-        for (var tries = 1; ; tries++)
+        try
         {
-            try
+            FlushSize.Observe(await Outages.RepeatInContentionAsync(() => WriteAsync(taken)));
+        }
+        catch (Exception exception) when (ExpectedErrors.IsOutage(exception))
+        {
+            taken.ForEach(waiting => waiting.Set(EventProblems.Unavailable));
+        }
+        catch (PostgresException) when (taken.Count > 1)
+        {
+            foreach (var waiting in taken)
             {
-                await WriteAsync(taken);
-                return;
+                await StoreAsync([waiting]);
             }
-            catch (Exception exception) when (ExpectedErrors.IsContention(exception) && tries < MaxTries)
-            {
-                await Task.Delay(Random.Shared.Next(1, 10 * tries));
-            }
-            catch (Exception exception) when (ExpectedErrors.IsOutage(exception))
-            {
-                taken.ForEach(waiting => waiting.Set(EventProblems.Unavailable));
-                return;
-            }
-            catch (PostgresException) when (taken.Count > 1)
-            {
-                foreach (var waiting in taken)
-                {
-                    await StoreAsync([waiting]);
-                }
-
-                return;
-            }
-            catch (PostgresException exception)
-            {
-                await StoreOneByOneAsync(taken[0], exception);
-                return;
-            }
-            catch (Exception exception)
-            {
-                FlushFailed(logger, exception);
-                taken.ForEach(waiting => waiting.Fail(exception));
-                return;
-            }
+        }
+        catch (PostgresException exception)
+        {
+            await StoreOneByOneAsync(taken[0], exception);
+        }
+        catch (Exception exception)
+        {
+            FlushFailed(logger, exception);
+            taken.ForEach(waiting => waiting.Fail(exception));
         }
     }
 
-    private async Task WriteAsync(List<Waiting> taken)
+    /// <returns>How many events were stored.</returns>
+    private async Task<int> WriteAsync(List<Waiting> taken)
     {
         var events = taken.Count == 1 ? taken[0].Events : [.. taken.SelectMany(waiting => waiting.Events)];
         await using var connection = await database.OpenConnectionAsync();
         var stored = await writer.WriteAsync(connection, events, CancellationToken.None);
         var outcomes = await writer.ResolveAsync(connection, events, stored, CancellationToken.None);
-        FlushSize.Observe(events.Count);
         var next = 0;
         foreach (var waiting in taken)
         {
@@ -149,6 +135,7 @@ public sealed partial class EventChannel(
         }
 
         unrouted.Committed(events, stored);
+        return events.Count;
     }
 
     /// <summary>The last resort for a request whose statement the database refused: each event gets its own answer.</summary>

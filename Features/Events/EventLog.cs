@@ -59,8 +59,7 @@ public sealed class EventLog(
     {
         try
         {
-            var routed = await RouteAsync(events, cancellationToken);
-            return await channel.StoreAsync(routed, cancellationToken);
+            return await RouteAndStoreAsync(events, cancellationToken).WaitPatientlyAsync(cancellationToken);
         }
         catch (Exception exception) when (ExpectedErrors.IsOutage(exception))
         {
@@ -109,4 +108,9 @@ public sealed class EventLog(
 
         return routed;
     }
+
+    private async Task<Result<IReadOnlyList<AppendedEvent>>> RouteAndStoreAsync(
+        IReadOnlyList<NewEvent> events,
+        CancellationToken cancellationToken
+    ) => await channel.StoreAsync(await RouteAsync(events, cancellationToken), cancellationToken);
 }

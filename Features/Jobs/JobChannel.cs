@@ -30,11 +30,24 @@ internal sealed class JobChannel(NpgsqlDataSource database) : IHostedService
         _ = Flushing();
         var waiting = new Waiting(job);
         return _channel.Writer.TryWrite(waiting)
-            ? Result.Of(await waiting.Answer.Task.WaitAsync(cancellationToken))
+            ? Result.Of(await AnswerAsync(waiting, cancellationToken))
             : Problems.Busy.Because("Ten thousand jobs wait to be stored.") with
             {
                 RetryAfterSeconds = 1,
             };
+    }
+
+    private static async Task<StoredJob?> AnswerAsync(Waiting waiting, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await waiting.Answer.Task.WaitPatientlyAsync(cancellationToken);
+        }
+        catch (Exception exception) when (ExpectedErrors.IsOutage(exception))
+        {
+            waiting.GiveUp(); // whoever was told of an outage comes again, and would have the job twice
+            throw;
+        }
     }
 
     public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
@@ -60,8 +73,11 @@ internal sealed class JobChannel(NpgsqlDataSource database) : IHostedService
             var characters = 0;
             while (taken.Count < MaxJobs && characters < MaxCharacters && _channel.Reader.TryRead(out var waiting))
             {
-                taken.Add(waiting);
-                characters += waiting.Job.Args.Length;
+                if (waiting.Take())
+                {
+                    taken.Add(waiting);
+                    characters += waiting.Job.Args.Length;
+                }
             }
 
             if (taken.Count > 0)
@@ -75,10 +91,8 @@ internal sealed class JobChannel(NpgsqlDataSource database) : IHostedService
     {
         try
         {
-            await using var connection = await database.OpenConnectionAsync();
-            var jobs = taken.ConvertAll(waiting => waiting.Job);
-            var stored = (await JobQueue.EnqueueAsync(connection, jobs, CancellationToken.None)).ToDictionary(job =>
-                job.Id
+            var stored = await Outages.RepeatInContentionAsync(() =>
+                WriteAsync(taken.ConvertAll(waiting => waiting.Job))
             );
             taken.ForEach(waiting => waiting.Answer.TrySetResult(stored.GetValueOrDefault(waiting.Job.Id)));
         }
@@ -95,10 +109,24 @@ internal sealed class JobChannel(NpgsqlDataSource database) : IHostedService
         }
     }
 
+    private async Task<Dictionary<Guid, StoredJob>> WriteAsync(List<NewJob> jobs)
+    {
+        await using var connection = await database.OpenConnectionAsync();
+        return (await JobQueue.EnqueueAsync(connection, jobs, CancellationToken.None)).ToDictionary(job => job.Id);
+    }
+
     /// <summary>One caller's job and the promise of an answer, which is set once by the flusher that took it.</summary>
     private sealed record Waiting(NewJob Job)
     {
+        private int _isOut;
+
         public TaskCompletionSource<StoredJob?> Answer { get; } =
             new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        /// <summary>False: its caller has given up.</summary>
+        public bool Take() => Interlocked.Exchange(ref _isOut, 1) == 0;
+
+        /// <summary>Is not stored any more, unless it was taken.</summary>
+        public void GiveUp() => Interlocked.Exchange(ref _isOut, 1);
     }
 }

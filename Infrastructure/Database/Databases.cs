@@ -18,9 +18,14 @@ public sealed class Databases : IAsyncDisposable
     // of the one, a scan of the table or of all of a queue to sort it, is ruin for the other.
     private const string NoScans = "-c enable_seqscan=off -c enable_bitmapscan=off";
 
+    // The server ends what takes too long. One that is silent even after that is given up, which blocks a thread for as long as it
+    // stays silent (Npgsql asks it to cancel, and waits): the many statements of requests, whose callers wait no longer than
+    // Outages.Patience, are therefore given up late.
+    private const string StatementTimeout = " -c statement_timeout=10s";
+
     private Databases(string connectionString)
     {
-        Main = Build(connectionString, 20, "bellhop");
+        Main = Build(connectionString, 20, "bellhop", silenceSeconds: 30);
         Engine = Build(connectionString, 4, "bellhop engine", NoScans);
         Workers = Build(connectionString, 8, "bellhop workers", NoScans);
         Listen = Build(connectionString, 1, "bellhop listen");
@@ -61,7 +66,13 @@ public sealed class Databases : IAsyncDisposable
         await Main.DisposeAsync();
     }
 
-    private static NpgsqlDataSource Build(string connectionString, int size, string name, string more = "")
+    private static NpgsqlDataSource Build(
+        string connectionString,
+        int size,
+        string name,
+        string more = "",
+        int silenceSeconds = 12
+    )
     {
         var settings = new NpgsqlConnectionStringBuilder(connectionString);
         var given = new NpgsqlConnectionStringBuilder(connectionString); // asked what it was given: ContainsKey knows every key
@@ -85,7 +96,8 @@ public sealed class Databases : IAsyncDisposable
 
         if (!given.ShouldSerialize("Command Timeout"))
         {
-            settings.CommandTimeout = 10;
+            settings.Options += StatementTimeout;
+            settings.CommandTimeout = silenceSeconds;
         }
 
         // no statement leaves session state behind (SET, LISTEN, session locks) that a reset at each use would have to clear

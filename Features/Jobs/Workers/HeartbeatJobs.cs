@@ -76,7 +76,10 @@ public static class HeartbeatJobs
             // that was sent twice, one is never reached
             for (var tries = 0; tries < MaxTries; tries++)
             {
-                if (await TryExtendAsync(workerId, beats, views, cancellationToken) == 0)
+                var extending = Outages.RepeatInContentionAsync(() =>
+                    TryExtendAsync(workerId, beats, views, cancellationToken)
+                );
+                if (await extending.WaitPatientlyAsync(cancellationToken) == 0)
                 {
                     break;
                 }

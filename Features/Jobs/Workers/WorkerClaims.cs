@@ -16,7 +16,8 @@ internal sealed record WorkerClaim(IReadOnlyList<ClaimedRow> Jobs, IReadOnlyList
 /// <summary>Takes jobs off the queues of remote workers: one statement for all queues without a limit, one for each that has one.</summary>
 /// <remarks>
 /// As many claims at a time as the database has good of; who would wait longer than a tenth of a second for its turn is told to come
-/// again. Heartbeats and ends have their turn always.
+/// again. Heartbeats and ends have their turn always. Claims of one queue go one after the other where they can: side by side they look
+/// at the same jobs, and each has what the others left.
 /// </remarks>
 internal sealed class WorkerClaims(
     Databases databases,
@@ -28,10 +29,15 @@ internal sealed class WorkerClaims(
 {
     public const int MaxHeld = 1_000;
     private const int AtOnce = 4;
+    private const int MaxLooks = 3;
     private static readonly TimeSpan MaxTurn = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan MaxQueueTurn = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan Repeat = TimeSpan.FromSeconds(3);
 
     private readonly SemaphoreSlim _turns = new(AtOnce);
+
+    // by the first queue that is asked for; two queues that share one cost each other a little time
+    private readonly SemaphoreSlim[] _queueTurns = [.. Enumerable.Range(0, 64).Select(_ => new SemaphoreSlim(1))];
     private readonly string[] _carriers = kinds.Carriers;
 
     // written by claims: when a worker was last told to stop a job, so that its next claim may wait
@@ -39,6 +45,48 @@ internal sealed class WorkerClaims(
 
     /// <summary>Null: there are too many claims at this moment.</summary>
     public async Task<Result<WorkerClaim>?> TakeAsync(
+        Caller caller,
+        ClaimDocument asked,
+        CancellationToken cancellationToken
+    )
+    {
+        var queueTurn = _queueTurns[
+            (uint)HashCode.Combine(caller.ProjectId, asked.Queues![0].Name) % (uint)_queueTurns.Length
+        ];
+        var hasQueueTurn = await queueTurn.WaitAsync(MaxQueueTurn, cancellationToken); // without it, it only costs more
+        try
+        {
+            return await TakeInTurnAsync(caller, asked, cancellationToken);
+        }
+        finally
+        {
+            if (hasQueueTurn)
+            {
+                queueTurn.Release();
+            }
+        }
+    }
+
+    /// <summary>Gives back what was claimed for a worker that has gone before it was told.</summary>
+    public async Task GiveBackAsync(IReadOnlyList<ClaimedRow> jobs)
+    {
+        if (jobs.Count > 0)
+        {
+            await using var connection = await databases.Workers.OpenConnectionAsync(CancellationToken.None);
+            await endings.WriteAsync(
+                connection,
+                [.. jobs.Select(row => new Ending(row.Job, new JobOutcome.Released(TimeSpan.Zero)))]
+            );
+        }
+    }
+
+    public void Dispose()
+    {
+        _turns.Dispose();
+        Array.ForEach(_queueTurns, turn => turn.Dispose());
+    }
+
+    private async Task<Result<WorkerClaim>?> TakeInTurnAsync(
         Caller caller,
         ClaimDocument asked,
         CancellationToken cancellationToken
@@ -59,21 +107,6 @@ internal sealed class WorkerClaims(
             _turns.Release();
         }
     }
-
-    /// <summary>Gives back what was claimed for a worker that has gone before it was told.</summary>
-    public async Task GiveBackAsync(IReadOnlyList<ClaimedRow> jobs)
-    {
-        if (jobs.Count > 0)
-        {
-            await using var connection = await databases.Workers.OpenConnectionAsync(CancellationToken.None);
-            await endings.WriteAsync(
-                connection,
-                [.. jobs.Select(row => new Ending(row.Job, new JobOutcome.Released(TimeSpan.Zero)))]
-            );
-        }
-    }
-
-    public void Dispose() => _turns.Dispose();
 
     // it takes no token: the answer of a claim that was given up may be jobs
     private async Task<Result<WorkerClaim>> TakeAsync(NpgsqlConnection connection, Guid projectId, ClaimDocument asked)
@@ -104,12 +137,14 @@ internal sealed class WorkerClaims(
         };
         List<LookedAt> looked;
         ClaimAnswer answer;
-        await using (var reader = await batch.ExecuteReaderAsync(CancellationToken.None))
+        var looks = 0;
+        do
         {
+            await using var reader = await batch.ExecuteReaderAsync(CancellationToken.None);
             looked = await ReadAsync(reader);
             await reader.NextResultAsync();
             answer = await ClaimAnswer.ReadAsync(reader, isLimited: false, clock.GetTimestamp(), clock);
-        }
+        } while (answer is { Rows.Count: 0, Seen: > 0 } && ++looks < MaxLooks); // others had all that it saw
 
         if (Check(asked.Queues!, looked) is { } problem)
         {
@@ -146,8 +181,11 @@ internal sealed class WorkerClaims(
             jobs.ForEach(row => minutes.CountStarted(row.Job, row.WaitedSeconds));
         }
 
-        var held = looked.Count == 0 ? 0 : looked[0].Held;
-        return new WorkerClaim(jobs, await SignalsAsync(connection, projectId, asked), held);
+        return new WorkerClaim(
+            jobs,
+            looked.Any(one => one.HasCanceled) ? await SignalsAsync(connection, projectId, asked) : [],
+            looked.Count == 0 ? 0 : looked[0].Held
+        );
     }
 
     private async Task<IReadOnlyList<ClaimedRow>> TakeLimitedAsync(
@@ -261,7 +299,8 @@ internal sealed class WorkerClaims(
                     reader.GetBoolean(2),
                     reader.GetBoolean(3),
                     reader.GetInt64(4),
-                    reader.GetInt16(5)
+                    reader.GetInt16(5),
+                    reader.GetBoolean(6)
                 )
             );
         }
@@ -273,23 +312,26 @@ internal sealed class WorkerClaims(
         new(name, NpgsqlDbType.Array | type) { Value = values };
 
     /// <param name="MostLost">How often that one of all it holds was lost that was lost most often.</param>
+    /// <param name="HasCanceled">Of all it holds some are to be canceled.</param>
     private sealed record LookedAt(
         string Name,
         long? QueueId,
         bool IsOfWorkers,
         bool IsLimited,
         long Held,
-        short MostLost
+        short MostLost,
+        bool HasCanceled
     );
 
     private static class Sql
     {
         public const string Look = """
             SELECT s.name, q.queue_id, COALESCE(q.served_by = 'workers', false) AS is_of_workers,
-                COALESCE(q.max_running IS NOT NULL OR q.rate_count IS NOT NULL, false) AS is_limited, h.held, h.most_lost
+                COALESCE(q.max_running IS NOT NULL OR q.rate_count IS NOT NULL, false) AS is_limited, h.held, h.most_lost, h.has_canceled
             FROM unnest(@Queues::text[]) AS s(name)
             CROSS JOIN (
-                SELECT count(*) AS held, COALESCE(max(lost), 0)::smallint AS most_lost
+                SELECT count(*) AS held, COALESCE(max(lost), 0)::smallint AS most_lost,
+                    COALESCE(bool_or(cancel_requested_at IS NOT NULL), false) AS has_canceled
                 FROM jobs
                 WHERE project_id = @ProjectId AND worker_id = @WorkerId AND claim_key IS NOT NULL AND state = 2
             ) AS h

@@ -47,7 +47,16 @@ internal sealed class WorkerEnds(
         );
 
     /// <returns>Of each end what became of it, or what is wrong with it.</returns>
-    public async Task<IReadOnlyList<Result<EndStatus>>> StoreAsync(
+    public Task<IReadOnlyList<Result<EndStatus>>> StoreAsync(
+        IReadOnlyList<EndDocument> ends,
+        CancellationToken cancellationToken
+    ) =>
+        // what was stored before the statement that lost is found as a duplicate, with its status
+        Outages
+            .RepeatInContentionAsync(() => TryStoreAsync(ends, cancellationToken))
+            .WaitPatientlyAsync(cancellationToken);
+
+    private async Task<IReadOnlyList<Result<EndStatus>>> TryStoreAsync(
         IReadOnlyList<EndDocument> ends,
         CancellationToken cancellationToken
     )
@@ -305,12 +314,16 @@ internal sealed class WorkerEnds(
     private static class Sql
     {
         public const string Find = """
-            SELECT e.position, j.id, q.name, j.kind, j.claim_no, j.claim_key, j.state, j.queue_id, j.attempt, j.max_attempts, j.lane,
-                j.snoozes, j.cancel_requested_at IS NOT NULL AS is_to_be_canceled
+            SELECT e.position, f.*
             FROM unnest(@Ids::uuid[]) WITH ORDINALITY AS e(id, position)
-            JOIN jobs j ON j.project_id = @ProjectId AND j.id = e.id
-            JOIN queues q ON q.project_id = j.project_id AND q.queue_id = j.queue_id
-            WHERE @ReachQueues::text[] IS NULL OR q.name = ANY (@ReachQueues)
+            CROSS JOIN LATERAL (
+                SELECT j.id, q.name, j.kind, j.claim_no, j.claim_key, j.state, j.queue_id, j.attempt, j.max_attempts, j.lane,
+                    j.snoozes, j.cancel_requested_at IS NOT NULL AS is_to_be_canceled
+                FROM jobs j
+                JOIN queues q ON q.project_id = j.project_id AND q.queue_id = j.queue_id
+                WHERE j.project_id = @ProjectId AND j.id = e.id AND (@ReachQueues::text[] IS NULL OR q.name = ANY (@ReachQueues))
+                LIMIT 1
+            ) AS f
             """;
 
         public const string FindAttempts = """

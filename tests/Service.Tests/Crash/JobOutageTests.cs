@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net;
 using Bellhop.Infrastructure.Database;
+using Bellhop.Tests.Features.Jobs.Workers;
 using Bellhop.Tests.Support;
 using Dapper;
 using Npgsql;
@@ -65,25 +66,52 @@ public sealed class JobOutageTests : IAsyncLifetime
     [Trait("Category", "nightly")]
     public async Task While_a_database_stands_still_every_request_is_answered_in_time()
     {
-        var answers = new List<(HttpStatusCode Status, TimeSpan Took)>();
+        var answers = new List<(string Call, HttpStatusCode? Status, TimeSpan Took)>();
         await FailAsync(
             500,
             1,
             async () =>
             {
                 var still = StandStillAsync(seconds: 20);
-                while (!still.IsCompleted)
-                {
-                    using var client = _service.NewClient();
-                    var watch = Stopwatch.StartNew();
-                    answers.Add(((await client.CallAsync("GET", "/v1/jobs?limit=1")).Status, watch.Elapsed));
-                }
-
+                await Task.WhenAll(
+                    AskAsync("list", client => client.CallAsync("GET", "/v1/jobs?limit=1")),
+                    AskAsync(
+                        "enqueue",
+                        client => client.PostAsync("/v1/jobs", """{"queue":"default","kind":"noop"}""")
+                    ),
+                    AskAsync("event", client => client.PostAsync("/v1/events", """{"type":"still","source":"tests"}"""))
+                );
                 await still;
+
+                async Task AskAsync(string call, Func<HttpClient, Task<Answer>> ask)
+                {
+                    while (!still.IsCompleted)
+                    {
+                        using var client = _service.NewClient();
+                        var watch = Stopwatch.StartNew();
+                        HttpStatusCode? status = null;
+                        try
+                        {
+                            status = (await ask(client)).Status;
+                        }
+                        catch (TaskCanceledException) when (!Token.IsCancellationRequested)
+                        {
+                            // it was not answered for as long as the client waits
+                        }
+
+                        lock (answers)
+                        {
+                            answers.Add((call, status, watch.Elapsed));
+                        }
+                    }
+                }
             }
         );
         Assert.Contains(answers, answer => answer.Status == HttpStatusCode.ServiceUnavailable);
-        Assert.All(answers, answer => Assert.InRange(answer.Took, TimeSpan.Zero, TimeSpan.FromSeconds(12)));
+        Assert.True(
+            answers.TrueForAll(answer => answer.Status is not null && answer.Took < TimeSpan.FromSeconds(12)),
+            string.Join('\n', answers)
+        );
     }
 
     [Fact]
@@ -102,6 +130,48 @@ public sealed class JobOutageTests : IAsyncLifetime
     [InlineData("40001")]
     public Task Statements_that_lose_against_others_are_repeated(string state) =>
         FailAsync(200, 1, () => LoseAsync(state));
+
+    [Fact]
+    public async Task What_a_worker_says_is_said_again_where_it_loses_against_another_statement()
+    {
+        using var client = _service.NewClient();
+        (await client.ChangeAsync("PUT", "/v1/queues/far", """{"served_by":"workers"}""")).Expect(
+            HttpStatusCode.Created
+        );
+        (
+            await client.PostAsync(
+                "/v1/jobs/bulk",
+                """{"jobs":[{"queue":"far","kind":"one"},{"queue":"far","kind":"two"}]}"""
+            )
+        ).Expect(HttpStatusCode.OK);
+        var worker = new TestWorker(client, "far");
+        var jobs = await worker.ClaimAsync();
+        Assert.Equal(2, jobs.Length);
+        await using var connection = await _database.OpenConnectionAsync(Token);
+        await connection.ExecuteAsync(
+            """
+            CREATE SEQUENCE loss;
+            GRANT USAGE ON SEQUENCE loss TO bellhop_app;
+            CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN
+                IF nextval('bellhop.loss') % 4 <> 0 THEN
+                    RAISE EXCEPTION 'lost against another' USING ERRCODE = '40P01';
+                END IF;
+                RETURN NULL;
+            END $$;
+            CREATE TRIGGER lose BEFORE UPDATE OR DELETE ON jobs FOR EACH STATEMENT EXECUTE FUNCTION lose();
+            """
+        );
+
+        var beats = await worker.BeatAsync([
+            .. jobs.Select(job => new { id = job.GetProperty("id"), lease = job.GetProperty("lease") }),
+        ]);
+        var ends = await worker.FinishAsync([.. jobs.Select(job => TestWorker.End(job, "succeeded"))]);
+
+        await connection.ExecuteAsync("DROP TRIGGER lose ON jobs");
+        Assert.Equal(["ok", "ok"], beats.Select(beat => beat.GetProperty("status").GetString()));
+        Assert.Equal(["accepted", "accepted"], ends);
+    }
 
     [Fact]
     public async Task Of_two_hundred_running_jobs_a_restart_loses_none()
