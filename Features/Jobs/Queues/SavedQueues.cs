@@ -60,10 +60,18 @@ internal sealed class SavedQueues(
             cancellationToken
         );
         work.AfterCommit(signals.Raise);
-        if (isPaused)
+        // named: who claims looks into it at once, however long a look at all queues takes
+        work.AfterCommit(() =>
         {
-            work.AfterCommit(() => signals.RaisePaused(queueId));
-        }
+            if (isPaused)
+            {
+                signals.RaisePaused(queueId);
+            }
+            else
+            {
+                signals.Raise(new QueueRef(ProjectId, queueId));
+            }
+        });
 
         await work.CommitAsync(cancellationToken);
         return view;

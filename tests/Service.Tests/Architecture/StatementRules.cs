@@ -63,6 +63,12 @@ public sealed partial class StatementRules(ServiceFixture service)
         ["UnroutedEvents.Take"] = "the duty routes what any project left unrouted",
     };
 
+    /// <summary>Statements that change a job whatever becomes of it, each with its reason.</summary>
+    private static readonly Dictionary<string, string> OfAnyClaim = new(StringComparer.Ordinal)
+    {
+        ["JobParents.Add"] = "a job that is waited for may be in any state, and the mark is for whichever end it comes to",
+    };
+
     public static TheoryData<string> Names => [.. All().Select(statement => statement.Name)];
 
     [Fact]
@@ -108,9 +114,61 @@ public sealed partial class StatementRules(ServiceFixture service)
         );
     }
 
+    /// <summary>Whoever changes a job says which claim of it is meant, or in which state: what it saw a moment ago may be over.</summary>
+    /// <remarks>A lease says a state: a job that is running has one, and no other job.</remarks>
+    [Fact]
+    public void What_changes_or_removes_a_job_names_its_claim_or_its_state()
+    {
+        var changes = (
+            from statement in All()
+            from change in ChangeOfJobs().Matches(statement.Sql)
+            select (statement.Name, Where: Condition(statement.Sql[change.Index..]))
+        ).ToArray();
+
+        Assert.True(changes.Length > 15);
+        Assert.All(
+            changes.Where(change => !OfAnyClaim.ContainsKey(change.Name)),
+            change => Assert.True(Guard().IsMatch(change.Where), $"{change.Name} changes jobs WHERE {change.Where}")
+        );
+    }
+
+    /// <summary>
+    /// A NOTIFY in a transaction that writes makes all such commits of the server wait for each other. One statement sends any, in a
+    /// transaction of its own.
+    /// </summary>
+    [Fact]
+    public async Task Nobody_is_notified_from_within_a_transaction()
+    {
+        var senders =
+            from type in CompiledCode.Types
+            from method in type.Methods.Where(method => method.HasBody)
+            from text in method.Body.Instructions.Select(instruction => instruction.Operand).OfType<string>()
+            where !type.FullName.Contains("_generated", StringComparison.Ordinal) && Notify().IsMatch(text) // there stand comments
+            select CompiledCode.Outermost(type).Name;
+        await using var connection = await service.Database.OpenConnectionAsync(TestContext.Current.CancellationToken);
+        var functions = (
+            await connection.QueryAsync<(string Name, string Source)>(
+                Functions.With(null, TestContext.Current.CancellationToken)
+            )
+        ).ToArray();
+
+        Assert.Equal([nameof(Notifications)], senders.Distinct());
+        Assert.Equal(
+            ["Notifications.Notify"],
+            All().Where(statement => Notify().IsMatch(statement.Sql)).Select(statement => statement.Name)
+        );
+        // it has no connection of a caller's that could be in a transaction
+        Assert.DoesNotContain(
+            typeof(Notifications).GetMethods(BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance),
+            method => method.GetParameters().Any(parameter => parameter.ParameterType == typeof(NpgsqlConnection))
+        );
+        Assert.Contains("enqueue", functions.Select(function => function.Name));
+        Assert.DoesNotContain(functions, function => Notify().IsMatch(function.Source));
+    }
+
     [Fact]
     public void The_list_of_engine_wide_statements_is_not_stale() =>
-        Assert.Empty(EngineWide.Keys.Except(All().Select(statement => statement.Name)));
+        Assert.Empty(EngineWide.Keys.Union(OfAnyClaim.Keys).Except(All().Select(statement => statement.Name)));
 
     private static IEnumerable<(string Name, string Sql)> All() =>
         from type in typeof(Program).Assembly.GetTypes()
@@ -118,6 +176,42 @@ public sealed partial class StatementRules(ServiceFixture service)
         from field in type.GetFields(BindingFlags.Public | BindingFlags.Static) // private ones are parts of these
         where field.IsLiteral && field.FieldType == typeof(string)
         select ($"{type.DeclaringType!.Name}.{field.Name}", (string)field.GetRawConstantValue()!);
+
+    /// <summary>What follows WHERE in a statement, or in the part of one that ends with its parenthesis.</summary>
+    private static string Condition(string sql)
+    {
+        var (depth, began) = (0, -1);
+        for (var at = 0; at < sql.Length && depth >= 0; at++)
+        {
+            depth += sql[at] switch
+            {
+                '(' => 1,
+                ')' => -1,
+                _ => 0,
+            };
+            if (depth == 0 && began < 0 && Begins("WHERE", at))
+            {
+                began = at + "WHERE".Length;
+            }
+
+            if (depth < 0 || at == sql.Length - 1 || (depth == 0 && began > 0 && Begins("RETURNING", at)))
+            {
+                return began < 0 ? "" : sql[began..at].Trim();
+            }
+        }
+
+        return "";
+
+        bool Begins(string word, int at) => string.CompareOrdinal(sql, at, word, 0, word.Length) == 0;
+    }
+
+    // functions of extensions are not ours
+    private const string Functions = """
+        SELECT p.proname AS name, p.prosrc AS source
+        FROM pg_proc p
+        WHERE p.pronamespace = 'bellhop'::regnamespace
+            AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')
+        """;
 
     private const string OfProjects = """
         SELECT DISTINCT c.relname
@@ -128,4 +222,13 @@ public sealed partial class StatementRules(ServiceFixture service)
 
     [GeneratedRegex(@"(?<![:\w])@(\w+)")]
     private static partial Regex Parameter();
+
+    [GeneratedRegex(@"\b(?:UPDATE|DELETE FROM) jobs\b")]
+    private static partial Regex ChangeOfJobs();
+
+    [GeneratedRegex(@"\b(?:claim_no|state|lease_until)\b")]
+    private static partial Regex Guard();
+
+    [GeneratedRegex(@"\bpg_notify\b|\bNOTIFY\s+\w", RegexOptions.IgnoreCase)]
+    private static partial Regex Notify();
 }

@@ -7,7 +7,7 @@ namespace Bellhop.Tests.Features.Jobs;
 
 public sealed class AdmitJobsTests(ServiceFixture service)
 {
-    /// <summary>Q-53 with the signals off: what nobody was told of is found.</summary>
+    /// <summary>With the signals off: what nobody was told of is found.</summary>
     [Fact]
     public async Task A_lane_with_room_that_plain_sql_or_a_process_that_died_left_is_found()
     {

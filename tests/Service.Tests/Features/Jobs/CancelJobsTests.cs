@@ -8,7 +8,7 @@ namespace Bellhop.Tests.Features.Jobs;
 
 public sealed class CancelJobsTests(ServiceFixture service)
 {
-    /// <summary>Q-46: what a dry run counts is what is then done.</summary>
+    /// <summary>What a dry run counts is what is then done.</summary>
     [Fact]
     public async Task A_dry_run_counts_what_is_then_canceled_a_thousand_at_a_time()
     {

@@ -43,7 +43,7 @@ public sealed class DependentJobTests(ServiceFixture service)
         Assert.Equal(new[] { after, rescue }.Order(), ready.Select(Id).Order());
     }
 
-    /// <summary>Q-20: a callback is enqueued first, and freed when all its members are there.</summary>
+    /// <summary>A callback is enqueued first, and freed when all its members are there.</summary>
     [Fact]
     public async Task A_callback_runs_once_when_all_of_its_batch_have_succeeded_a_retried_one_among_them()
     {

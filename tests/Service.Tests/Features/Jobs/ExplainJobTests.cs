@@ -27,7 +27,7 @@ public sealed class ExplainJobTests(ServiceFixture service)
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    /// <summary>Q-45: what is in the way is named, and nothing else.</summary>
+    /// <summary>What is in the way is named, and nothing else.</summary>
     [Theory]
     [InlineData("", "scheduled", null)]
     [InlineData(

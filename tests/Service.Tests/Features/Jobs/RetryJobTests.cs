@@ -160,7 +160,7 @@ public sealed class RetryJobTests(ServiceFixture service)
         Assert.Equal("a", back.GetProperty("tags")[0].GetString());
     }
 
-    /// <summary>Q-47: nothing is lost, and no two jobs have one key.</summary>
+    /// <summary>Nothing is lost, and no two jobs have one key.</summary>
     [Fact]
     public async Task Of_a_thousand_dead_jobs_a_hundred_whose_keys_live_stay_and_are_named()
     {

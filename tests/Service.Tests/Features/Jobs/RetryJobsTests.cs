@@ -17,7 +17,7 @@ public sealed class RetryJobsTests(ServiceFixture service)
         FROM gone
         """;
 
-    /// <summary>Q-47, as a client does it: whatever cannot go back does not keep the rest from it, nor the client for ever.</summary>
+    /// <summary>As a client does it: whatever cannot go back does not keep the rest from it, nor the client for ever.</summary>
     [Fact]
     public async Task Dead_jobs_go_back_and_those_whose_keys_live_stay_and_are_named()
     {

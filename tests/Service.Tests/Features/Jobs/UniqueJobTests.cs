@@ -109,7 +109,6 @@ public sealed class UniqueJobTests(ServiceFixture service)
         Assert.Equal("/unique/key", again.Body.GetProperty("errors")[0].GetProperty("pointer").GetString());
     }
 
-    /// <summary>Q-19.</summary>
     [Fact]
     public async Task Of_a_thousand_with_five_hundred_keys_twice_five_hundred_are_made_and_each_duplicate_is_told_the_holder()
     {

@@ -112,7 +112,7 @@ public sealed class WatchJobLogsTests(ServiceFixture service, ITestOutputHelper 
     [Fact]
     public Task Many_jobs_log_at_once_and_whoever_watches_misses_nothing() => LogAsync(20, 50, 10);
 
-    /// <summary>Q-35: 10,000 lines in 10 s from 50 jobs; a viewer of each sees them within a second.</summary>
+    /// <summary>10,000 lines in 10 s from 50 jobs; a viewer of each sees them within a second.</summary>
     [Fact]
     [Trait("Category", "nightly")]
     public async Task Ten_thousand_lines_of_fifty_jobs_are_seen_within_a_second()

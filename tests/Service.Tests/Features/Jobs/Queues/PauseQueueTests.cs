@@ -1,5 +1,11 @@
+using System.Collections.Concurrent;
 using System.Net;
+using Bellhop.Features.Jobs;
+using Bellhop.Features.Jobs.Queues;
+using Bellhop.Infrastructure.Database;
+using Bellhop.Infrastructure.Http;
 using Bellhop.Tests.Support;
+using Microsoft.Extensions.DependencyInjection;
 using Xunit;
 
 namespace Bellhop.Tests.Features.Jobs.Queues;
@@ -68,6 +74,87 @@ public sealed class PauseQueueTests(ServiceFixture service)
             );
     }
 
+    /// <summary>
+    /// Short jobs are claimed ahead; when long ones follow, some of these are in hand and not begun. A process that hears of the pause
+    /// gives them back.
+    /// </summary>
+    [Fact]
+    public async Task What_two_processes_had_claimed_ahead_is_given_back_and_never_begun()
+    {
+        await using var one = await OwnService.StartAsync(service);
+        await using var two = await OwnService.StartAsync(service, beside: one);
+        await one.SendAsync(new CreateQueue.Command(new QueueDocument("q", "service")));
+        var begun = new ConcurrentQueue<Guid>();
+        var end = new TaskCompletionSource();
+        await ClaimAheadAsync();
+        using var heardOne = new Ear(one);
+        using var heardTwo = new Ear(two);
+
+        var paused = await one.SendAsync(new PauseQueue.Command(NameOrId.Parse("q")));
+        await Task.WhenAll(heardOne.Heard, heardTwo.Heard)
+            .WaitAsync(Eventually.Patience, TestContext.Current.CancellationToken);
+        var running = begun.ToHashSet();
+        end.SetResult();
+        await Eventually.BeTrueAsync(async () => await CountAsync("jobs", "state = 2") == 0, "nothing runs any more");
+
+        Assert.NotNull(paused.PausedAt);
+        Assert.Equal(running.Order(), begun.Order());
+        Assert.Equal(running.Count, await CountAsync("job_history", "kind = 'scripted' AND outcome = 0 AND attempt = 1"));
+        Assert.Equal(0, await CountAsync("jobs", "attempt > 0"));
+        Assert.True(await CountAsync("jobs", "claim_no > 0") > 0, "nothing was given back");
+        await one.SendAsync(new ResumeQueue.Command(NameOrId.Parse("q")));
+        await Eventually.BeTrueAsync(async () => await CountAsync("jobs", "true") == 0, "all have ended");
+
+        // short jobs in front of some that do not end, until both processes hold more of these than they execute
+        async Task ClaimAheadAsync()
+        {
+            for (var round = 0; round < 20; round++)
+            {
+                var gate = round == 0 ? end : end = new TaskCompletionSource();
+                begun.Clear();
+                var quick = Enumerable.Range(0, 1_500).Select(_ => TestJobs.Noop(one.ProjectId) with { Queue = "q" });
+                var long_ = Enumerable.Range(0, 200).Select(_ => Gated(gate.Task));
+                await TestJobs.EnqueueAsync(one.Database, one.Services, [.. quick, .. long_]);
+                await Eventually.BeTrueAsync(async () => await CountAsync("jobs", "kind = 'noop'") == 0, "the short ones are over");
+                await Eventually.BeTrueAsync(() => Task.FromResult(begun.Count == 40), "all slots are taken");
+                if (await TestJobs.QueryAsync<long>(one.Database, HoldMore, new { one.ProjectId }) == 2)
+                {
+                    return;
+                }
+
+                gate.SetResult();
+                await Eventually.BeTrueAsync(async () => await CountAsync("jobs", "true") == 0, "all have ended");
+            }
+
+            Assert.Fail("Nothing was claimed ahead.");
+        }
+
+        NewJob Gated(Task gate)
+        {
+            var job = TestJobs.New(
+                one.ProjectId,
+                async (job, _) =>
+                {
+                    begun.Enqueue(job.Id);
+                    await gate;
+                    return await TestJobs.Succeed();
+                }
+            );
+            return job with { Queue = "q" };
+        }
+
+        Task<long> CountAsync(string table, string condition) =>
+            TestJobs.QueryAsync<long>(
+                one.Database,
+                $"""
+                SELECT count(*) FROM {table} j
+                JOIN queues q ON q.project_id = j.project_id AND q.queue_id = j.queue_id AND q.name = 'q'
+                WHERE j.project_id = @ProjectId AND {condition}
+                """,
+                new { one.ProjectId }
+            );
+    }
+
     [Fact]
     public async Task Done_twice_it_is_as_done_once_and_on_record_once()
     {
@@ -94,5 +181,35 @@ public sealed class PauseQueueTests(ServiceFixture service)
         var again = await project.Http.PostAsync("/v1/queues/default/pause", "", "once");
 
         Assert.True(again.Expect(HttpStatusCode.OK).IsReplayed);
+    }
+
+    private const string HoldMore = """
+        SELECT count(*)
+        FROM (
+            SELECT FROM jobs WHERE project_id = @ProjectId AND state = 2 GROUP BY worker_id HAVING count(*) > 20
+        ) AS processes
+        """;
+
+    /// <summary>Hears in a process that a queue was paused, after all others there that listen for it.</summary>
+    private sealed class Ear : IDisposable
+    {
+        private readonly TaskCompletionSource _heard = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly IDisposable[] _subscriptions;
+
+        public Ear(OwnService service)
+        {
+            var notifications = service.Services.GetRequiredService<Notifications>();
+            var after = $"after-{Guid.NewGuid():N}";
+            _subscriptions =
+            [
+                // a second topic is told of when all have been told of the first
+                QueueSignals.OnPaused(notifications, _ => notifications.Send(after)),
+                notifications.Subscribe(after, topic => _heard.TrySetResult()),
+            ];
+        }
+
+        public Task Heard => _heard.Task;
+
+        public void Dispose() => Array.ForEach(_subscriptions, subscription => subscription.Dispose());
     }
 }

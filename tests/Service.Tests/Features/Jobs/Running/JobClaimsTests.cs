@@ -76,7 +76,7 @@ public sealed class JobClaimsTests(ServiceFixture service)
         Assert.Equal(jobs.Select(job => job.Id).Order(), taken.SelectMany(ids => ids).Order());
     }
 
-    /// <summary>Q-16: a project with much to do does not keep one with little waiting, and weights are kept.</summary>
+    /// <summary>A project with much to do does not keep one with little waiting, and weights are kept.</summary>
     [Fact]
     public async Task Projects_share_the_starts_of_their_queues_by_weight()
     {
@@ -99,7 +99,7 @@ public sealed class JobClaimsTests(ServiceFixture service)
         static NewJob Job(Guid project) => TestJobs.Noop(project) with { Queue = "shared" };
     }
 
-    /// <summary>Q-17: nothing waits for ever behind what is more urgent.</summary>
+    /// <summary>Nothing waits for ever behind what is more urgent.</summary>
     [Fact]
     public async Task One_start_in_sixteen_is_that_of_the_job_longest_due()
     {

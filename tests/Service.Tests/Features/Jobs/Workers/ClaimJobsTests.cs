@@ -217,7 +217,7 @@ public sealed class ClaimJobsTests(ServiceFixture service)
         Assert.Equal((suspect, once), (alone.GetProperty("id").GetGuid(), other.GetProperty("id").GetGuid()));
     }
 
-    /// <summary>Q-17: each of three hundred turns is the oldest one's by a chance of one in sixteen.</summary>
+    /// <summary>Each of three hundred turns is the oldest one's by a chance of one in sixteen.</summary>
     [Fact]
     public async Task Who_claims_one_at_a_time_does_not_leave_the_oldest_job_behind_urgent_ones_for_ever()
     {

@@ -71,7 +71,7 @@ public sealed class FinishJobsTests(ServiceFixture service)
         Assert.Equal(["invalid"], await worker.FinishAsync(unsound));
     }
 
-    /// <summary>Q-01 and Q-10: the lease, not the clock, decides whose end counts.</summary>
+    /// <summary>The lease, not the clock, decides whose end counts.</summary>
     [Fact]
     public async Task An_end_that_is_late_counts_until_somebody_else_has_the_job()
     {
@@ -94,7 +94,7 @@ public sealed class FinishJobsTests(ServiceFixture service)
         Assert.Equal((1, 2), (theirs.GetProperty("lost").GetInt32(), theirs.GetProperty("attempt").GetInt32()));
     }
 
-    /// <summary>Q-02: the number of the attempt repeats, that of the claim does not.</summary>
+    /// <summary>The number of the attempt repeats, that of the claim does not.</summary>
     [Fact]
     public async Task What_is_released_has_its_attempt_back_and_the_old_lease_is_worth_nothing()
     {
