@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using Bellhop.Infrastructure.Database;
 using Dapper;
-using Npgsql;
 
 namespace Bellhop.Features.Jobs.Workers;
 
@@ -12,16 +11,16 @@ public sealed class WorkerRegistry : IDisposable
     internal const string Topic = "worker:";
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(30);
 
-    private readonly NpgsqlDataSource _database;
+    private readonly Databases _databases;
     private readonly TimeProvider _clock;
     private readonly IDisposable _subscription;
 
     // written by claims and heartbeats, forgotten when a directive is given
     private readonly ConcurrentDictionary<(Guid ProjectId, Guid WorkerId), Seen> _seen = new();
 
-    public WorkerRegistry(NpgsqlDataSource database, Notifications notifications, TimeProvider clock)
+    public WorkerRegistry(Databases databases, Notifications notifications, TimeProvider clock)
     {
-        (_database, _clock) = (database, clock);
+        (_databases, _clock) = (databases, clock);
         _subscription = notifications.Subscribe(Topic, Forget);
     }
 
@@ -45,7 +44,9 @@ public sealed class WorkerRegistry : IDisposable
             return seen.Directive;
         }
 
-        await using var connection = await _database.OpenConnectionAsync(cancellationToken);
+        // a heartbeat waits for no request's session, or a lease would be lost for it; a claim may
+        var database = queues is null ? _databases.Workers : _databases.Main;
+        await using var connection = await database.OpenConnectionAsync(cancellationToken);
         var directive = await connection.QuerySingleAsync<string>(
             Sql.Save.With(
                 new

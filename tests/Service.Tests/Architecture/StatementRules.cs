@@ -66,7 +66,8 @@ public sealed partial class StatementRules(ServiceFixture service)
     /// <summary>Statements that change a job whatever becomes of it, each with its reason.</summary>
     private static readonly Dictionary<string, string> OfAnyClaim = new(StringComparer.Ordinal)
     {
-        ["JobParents.Add"] = "a job that is waited for may be in any state, and the mark is for whichever end it comes to",
+        ["JobParents.Add"] =
+            "a job that is waited for may be in any state, and the mark is for whichever end it comes to",
     };
 
     public static TheoryData<string> Names => [.. All().Select(statement => statement.Name)];

@@ -1,5 +1,9 @@
+using System.Net;
 using Bellhop.Features.Jobs;
+using Bellhop.Features.Jobs.Running;
+using Bellhop.Tests.Features.Jobs.Workers;
 using Bellhop.Tests.Support;
+using Microsoft.Extensions.DependencyInjection;
 using Xunit;
 
 namespace Bellhop.Tests.Features.Jobs;
@@ -34,6 +38,31 @@ public sealed class EndCanceledJobsTests(ServiceFixture service)
 
         Assert.Equal("canceled", (await TestJobs.GetAsync(project, job.Id)).State());
         end.SetResult();
+        var held = service.Services.GetRequiredService<HeldJobs>();
+        await Eventually.BeTrueAsync(
+            () => Task.FromResult(held.All.All(one => one.Job.Id != job.Id)),
+            "the late end came and was dropped"
+        );
+        Assert.Equal("canceled", (await TestJobs.GetAsync(project, job.Id)).State());
+    }
+
+    [Fact]
+    public async Task A_worker_that_does_not_listen_has_until_the_grace_is_over_and_its_end_is_refused_after_that()
+    {
+        var project = await service.NewProjectAsync();
+        var worker = await TestWorker.ForAsync(project, "mail");
+        var id = await worker.EnqueueAsync();
+        var job = Assert.Single(await worker.ClaimAsync());
+        await worker.PostAsync($"/v1/jobs/{id}/cancel", new { grace_seconds = 0 });
+
+        await project.SendAsync(new EndCanceledJobs.Command());
+        var (status, body) = await worker.PostAsync(
+            $"/v1/jobs/{id}/complete",
+            new { lease = job.GetProperty("lease"), result = new { late = true } }
+        );
+
+        Assert.Equal((HttpStatusCode.Conflict, "lease_lost"), (status, body.GetProperty("code").GetString()));
+        Assert.Equal("canceled", (await TestJobs.GetAsync(project, id)).State());
     }
 
     [Theory]

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text.Json;
 using Bellhop.Infrastructure.Database;
+using Bellhop.Tests.Features.Jobs.Workers;
 using Bellhop.Tests.Support;
 using Dapper;
 using Xunit;
@@ -132,20 +133,61 @@ public sealed class ExplainJobTests(ServiceFixture service)
             obstacle,
             why.IsNull("in_the_way") ? null : why.GetProperty("in_the_way").GetProperty("kind").GetString()
         );
-        if (obstacle == "job")
+        if (obstacle is not null)
         {
-            Assert.Equal($"{other.Id}", why.GetProperty("in_the_way").GetProperty("name").GetString());
+            var worker = await TestJobs.QueryAsync<Guid?>(
+                service.Database,
+                "SELECT worker_id FROM jobs WHERE project_id = @ProjectId AND id = @Id",
+                new { ProjectId = project.Id, job.Id }
+            );
+            var name = obstacle switch
+            {
+                "job" => $"{other.Id}",
+                "worker" => $"{worker}",
+                "lane" => "a",
+                _ => "default",
+            };
+            Assert.Equal(name, why.GetProperty("in_the_way").GetProperty("name").GetString());
         }
 
-        if (cause is "scheduled" or "rate")
+        if (cause == "scheduled")
         {
-            Assert.False(why.IsNull("starts_at"));
+            Assert.Equal(job.RunAt, why.GetProperty("starts_at").GetDateTime());
+        }
+        else if (cause == "rate")
+        {
+            Assert.InRange(
+                why.GetProperty("starts_at").GetDateTime() - DateTime.UtcNow,
+                TimeSpan.Zero,
+                TimeSpan.FromMinutes(1)
+            );
         }
 
         if (cause == "behind")
         {
             Assert.Equal(1, why.GetProperty("position").GetInt32());
         }
+    }
+
+    [Fact]
+    public async Task How_many_come_before_it_is_said()
+    {
+        var project = await service.NewProjectAsync();
+        var worker = await TestWorker.ForAsync(project, "mail");
+        await worker.ClaimAsync(); // it was seen
+        for (var priority = 1; priority <= 3; priority++)
+        {
+            await worker.EnqueueAsync(new { priority });
+        }
+
+        var job = await worker.EnqueueAsync(new { priority = 3 });
+        await worker.EnqueueAsync(new { priority = 3 });
+        await worker.EnqueueAsync(new { priority = 1, run_at = "2999-01-01T00:00:00Z" });
+
+        var why = await ExplainAsync(project, job);
+
+        Assert.Equal("behind", why.GetProperty("cause").GetString());
+        Assert.Equal(3, why.GetProperty("position").GetInt32());
     }
 
     [Fact]

@@ -99,7 +99,10 @@ public sealed class PauseQueueTests(ServiceFixture service)
 
         Assert.NotNull(paused.PausedAt);
         Assert.Equal(running.Order(), begun.Order());
-        Assert.Equal(running.Count, await CountAsync("job_history", "kind = 'scripted' AND outcome = 0 AND attempt = 1"));
+        Assert.Equal(
+            running.Count,
+            await CountAsync("job_history", "kind = 'scripted' AND outcome = 0 AND attempt = 1")
+        );
         Assert.Equal(0, await CountAsync("jobs", "attempt > 0"));
         Assert.True(await CountAsync("jobs", "claim_no > 0") > 0, "nothing was given back");
         await one.SendAsync(new ResumeQueue.Command(NameOrId.Parse("q")));
@@ -115,7 +118,10 @@ public sealed class PauseQueueTests(ServiceFixture service)
                 var quick = Enumerable.Range(0, 1_500).Select(_ => TestJobs.Noop(one.ProjectId) with { Queue = "q" });
                 var long_ = Enumerable.Range(0, 200).Select(_ => Gated(gate.Task));
                 await TestJobs.EnqueueAsync(one.Database, one.Services, [.. quick, .. long_]);
-                await Eventually.BeTrueAsync(async () => await CountAsync("jobs", "kind = 'noop'") == 0, "the short ones are over");
+                await Eventually.BeTrueAsync(
+                    async () => await CountAsync("jobs", "kind = 'noop'") == 0,
+                    "the short ones are over"
+                );
                 await Eventually.BeTrueAsync(() => Task.FromResult(begun.Count == 40), "all slots are taken");
                 if (await TestJobs.QueryAsync<long>(one.Database, HoldMore, new { one.ProjectId }) == 2)
                 {

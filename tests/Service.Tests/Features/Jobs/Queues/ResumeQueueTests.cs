@@ -43,7 +43,9 @@ public sealed class ResumeQueueTests(ServiceFixture service)
                     return TestJobs.Succeed();
                 }
             );
-            await using (var connection = await service.Database.OpenConnectionAsync(TestContext.Current.CancellationToken))
+            await using (
+                var connection = await service.Database.OpenConnectionAsync(TestContext.Current.CancellationToken)
+            )
             {
                 await JobQueue.EnqueueAsync(connection, [job], TestContext.Current.CancellationToken);
             }
@@ -56,7 +58,10 @@ public sealed class ResumeQueueTests(ServiceFixture service)
         }
 
         // three may meet a machine that is busy with other tests
-        Assert.True(late.Count(milliseconds => milliseconds < 100) >= Rounds - 3, string.Join(' ', late.Select(each => $"{each:0}")));
+        Assert.True(
+            late.Count(milliseconds => milliseconds < 100) >= Rounds - 3,
+            string.Join(' ', late.Select(each => $"{each:0}"))
+        );
     }
 
     [Fact]

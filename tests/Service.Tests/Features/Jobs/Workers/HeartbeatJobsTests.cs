@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using Bellhop.Features.Jobs;
 using Bellhop.Tests.Support;
@@ -61,11 +62,20 @@ public sealed class HeartbeatJobsTests(ServiceFixture service)
         await worker.PostAsync($"/v1/jobs/{ids[2]}/cancel", new { });
         await worker.FinishAsync(TestWorker.End(jobs[0], "released"));
 
-        var beats = await worker.BeatAsync([
-            .. jobs.Select(job => new { id = job.GetProperty("id"), lease = job.GetProperty("lease") }),
-        ]);
+        var (_, answer) = await worker.PostAsync(
+            "/v1/jobs/heartbeat",
+            new
+            {
+                worker = new { id = worker.Id, name = "test" },
+                jobs = jobs.Select(job => new { id = job.GetProperty("id"), lease = job.GetProperty("lease") }),
+            }
+        );
 
-        Assert.Equal(["lost", "deadline", "cancel"], beats.Select(beat => beat.GetProperty("status").GetString()));
+        Assert.Equal(
+            ["lost", "deadline", "cancel"],
+            answer.GetProperty("jobs").EnumerateArray().Select(beat => beat.GetProperty("status").GetString())
+        );
+        Assert.Equal(3, answer.GetProperty("heartbeat_seconds").GetInt32()); // to hear soon what becomes of it
     }
 
     [Fact]
@@ -77,8 +87,10 @@ public sealed class HeartbeatJobsTests(ServiceFixture service)
         var waiting = worker.AskAsync(wait: 30);
 
         await worker.PostAsync($"/v1/jobs/{id}/cancel", new { });
+        var asked = Stopwatch.GetTimestamp();
 
         var (status, body) = await waiting.WaitAsync(Eventually.Patience, TestContext.Current.CancellationToken);
+        Assert.InRange(Stopwatch.GetElapsedTime(asked).TotalSeconds, 0, 1);
         var signal = Assert.Single(body.GetProperty("signals").EnumerateArray());
         Assert.Equal(HttpStatusCode.OK, status);
         Assert.Equal((id, "cancel"), (signal.GetProperty("id").GetGuid(), signal.GetProperty("do").GetString()));
