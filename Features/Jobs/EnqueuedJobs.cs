@@ -45,7 +45,11 @@ internal sealed class EnqueuedJobs(
         await using var work = isOne
             ? await works.OpenAsync(cancellationToken)
             : await works.BeginAsync(cancellationToken);
-        await CheckTargetsAsync(work, asked, cancellationToken);
+        if (!isOne)
+        {
+            await CheckTargetsAsync(work, asked, cancellationToken);
+        }
+
         CheckDepth(asked);
         await WaitForParentsAsync(work, asked, cancellationToken);
         var sound = asked.Where(one => one.Problem is null).ToArray();
@@ -84,8 +88,17 @@ internal sealed class EnqueuedJobs(
         else if (result.Problem is null)
         {
             await using var work = await works.OpenAsync(cancellationToken);
-            await CheckTargetsAsync(work, [one], cancellationToken);
-            one.Problem ??= UnknownQueue(one.Document!); // made since
+            await ExplainAsync(work, [one], cancellationToken);
+        }
+    }
+
+    /// <summary>Says of jobs that were not stored why not.</summary>
+    private async Task ExplainAsync(Work work, AskedJob[] left, CancellationToken cancellationToken)
+    {
+        await CheckTargetsAsync(work, left, cancellationToken);
+        foreach (var one in left)
+        {
+            one.Problem ??= UnknownQueue(one.Document!); // made or deleted since
         }
     }
 
@@ -158,12 +171,9 @@ internal sealed class EnqueuedJobs(
             {
                 one.Made = new EnqueuedJob(made.Id, JobState.Of(made.State, null), IsNew: true);
             }
-            else if (one.Job.Unique is null || !holders.ContainsKey(one.Job.Unique.Key!))
-            {
-                one.Problem = UnknownQueue(one.Document!); // deleted since it was looked for
-            }
         }
 
+        await ExplainAsync(work, [.. sound.Where(one => one.Made is null && !IsHeld(one.Job!))], cancellationToken);
         await MeetHoldersAsync(
             work,
             [.. sound.Where(one => one is { Made: null, Problem: null })],
@@ -175,6 +185,8 @@ internal sealed class EnqueuedJobs(
             [.. sound.Where(one => one is { HasEdges: true, Stored: not null })],
             cancellationToken
         );
+
+        bool IsHeld(NewJob job) => job.Unique is not null && holders.ContainsKey(job.Unique.Key!);
     }
 
     /// <summary>What becomes of those whose key another job holds: its id is answered, they take its place, or they are refused.</summary>
