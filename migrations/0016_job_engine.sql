@@ -293,3 +293,28 @@ END
 $$;
 REVOKE EXECUTE ON FUNCTION analyze_jobs FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION analyze_jobs TO bellhop_app;
+
+-- Drops the oldest table of a day before the one that is named, of what jobs that are over leave behind; answers its name, or nothing.
+-- It knows a closed list of parents, and leaves the last days alone whatever it is told, since make_partitions makes those.
+CREATE FUNCTION drop_job_partition(before date) RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = bellhop, pg_temp SET lock_timeout = '100ms' AS $$
+DECLARE
+    oldest text;
+BEGIN
+    SELECT c.relname INTO oldest
+    FROM pg_inherits i
+    JOIN pg_class c ON c.oid = i.inhrelid
+    WHERE i.inhparent IN ('job_history'::regclass, 'job_attempts'::regclass, 'job_logs'::regclass, 'queue_minutes'::regclass)
+        AND c.relname ~ '_[0-9]{8}$'
+        AND right(c.relname, 8) < to_char(LEAST(before, (now() AT TIME ZONE 'UTC')::date - 2), 'YYYYMMDD')
+    ORDER BY right(c.relname, 8), c.relname
+    LIMIT 1;
+    IF oldest IS NOT NULL THEN
+        EXECUTE format('DROP TABLE bellhop.%I', oldest);
+    END IF;
+
+    RETURN oldest;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION drop_job_partition FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION drop_job_partition TO bellhop_app;

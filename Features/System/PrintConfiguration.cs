@@ -64,6 +64,7 @@ public static class PrintConfiguration
                 ["Bellhop:ShutdownGraceSeconds"] = FormattableString.Invariant($"{settings.ShutdownGraceSeconds}"),
                 ["Bellhop:StateDirectory"] = settings.StateDirectory,
                 ["Bellhop:Tokens:IdleDays"] = FormattableString.Invariant($"{settings.TokenIdleDays}"),
+                ["Bellhop:Retention:JobDays"] = FormattableString.Invariant($"{settings.RetentionJobDays}"),
                 ["Bellhop:Tokens:RefreshDays"] = FormattableString.Invariant($"{settings.TokenRefreshDays}"),
                 ["Bellhop:Tokens:RotateDays"] = FormattableString.Invariant($"{settings.TokenRotateDays}"),
                 ["Bellhop:TrustedProxies"] = string.Join(',', settings.TrustedProxies),

@@ -80,6 +80,9 @@ public sealed record Settings
     /// <summary>How long a refresh token may lie unused, in days.</summary>
     public double TokenIdleDays { get; init; } = 7;
 
+    /// <summary>How long jobs are kept that are over, with their attempts, logs and counts, in days.</summary>
+    public int RetentionJobDays { get; init; } = 30;
+
     /// <summary>The server for the running role; empty: an embedded one in the state directory.</summary>
     public required string ConnectionString { get; init; }
 

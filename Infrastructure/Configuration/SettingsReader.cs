@@ -34,6 +34,7 @@ public sealed class SettingsReader(IConfiguration configuration)
         "Tokens:RotateDays",
         "Tokens:RefreshDays",
         "Tokens:IdleDays",
+        "Retention:JobDays",
     ];
 
     private static readonly string[] AllRoles = ["api", "worker", "scheduler"];
@@ -70,6 +71,7 @@ public sealed class SettingsReader(IConfiguration configuration)
             TokenRotateDays = Number("Tokens:RotateDays", 30, 1, 365),
             TokenRefreshDays = Number("Tokens:RefreshDays", 30, 1, 365),
             TokenIdleDays = Number("Tokens:IdleDays", 7, 0.01, 365),
+            RetentionJobDays = (int)Number("Retention:JobDays", 30, 3, 3_650),
             ConnectionString = configuration.GetConnectionString("Bellhop") ?? "",
             MigrationsConnectionString = configuration.GetConnectionString("Migrations"),
         };
