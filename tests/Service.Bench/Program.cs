@@ -12,6 +12,7 @@ Dictionary<string, Func<BenchHost, Task<string>>> benchmarks = new(StringCompare
     ["drain"] = Drain.RunAsync,
     ["enqueue"] = Enqueue.RunAsync,
     ["remote"] = RemoteWork.RunAsync,
+    ["depth"] = Depth.RunAsync,
     ["reads"] = Reads.RunAsync,
     ["logins"] = Logins.RunAsync,
 };

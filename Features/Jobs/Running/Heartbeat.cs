@@ -136,7 +136,7 @@ internal sealed partial class Heartbeat(
     [LoggerMessage(LogLevel.Warning, "{Count} leases could not be extended ({Reason}); trying again each second.")]
     private static partial void NotExtended(ILogger logger, int count, string reason);
 
-    private static class Sql
+    internal static class Sql
     {
         // A lease says "running" and fits no partial index: rows are found by their keys. What is locked is skipped, so it waits for
         // no end and cannot deadlock with one; see JobEndings.

@@ -17,6 +17,28 @@ EXCEPTION
         RETURN false; -- somebody looks at it at this moment
 END
 $$;
+CREATE FUNCTION bellhop.drop_job_partition(before date) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'bellhop', 'pg_temp'
+    SET lock_timeout TO '100ms'
+    AS $_$
+DECLARE
+    oldest text;
+BEGIN
+    SELECT c.relname INTO oldest
+    FROM pg_inherits i
+    JOIN pg_class c ON c.oid = i.inhrelid
+    WHERE i.inhparent IN ('job_history'::regclass, 'job_attempts'::regclass, 'job_logs'::regclass, 'queue_minutes'::regclass)
+        AND c.relname ~ '_[0-9]{8}$'
+        AND right(c.relname, 8) < to_char(LEAST(before, (now() AT TIME ZONE 'UTC')::date - 2), 'YYYYMMDD')
+    ORDER BY right(c.relname, 8), c.relname
+    LIMIT 1;
+    IF oldest IS NOT NULL THEN
+        EXECUTE format('DROP TABLE bellhop.%I', oldest);
+    END IF;
+    RETURN oldest;
+END
+$_$;
 CREATE FUNCTION bellhop.enqueue(project uuid, queue text, kind text, args json DEFAULT '{}'::json, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, priority integer DEFAULT 3, lane text DEFAULT NULL::text, unique_key text DEFAULT NULL::text, unique_until text DEFAULT 'finish'::text, unique_seconds integer DEFAULT NULL::integer, on_conflict text DEFAULT 'keep'::text, tags text[] DEFAULT NULL::text[], start_before timestamp with time zone DEFAULT NULL::timestamp with time zone, max_attempts integer DEFAULT NULL::integer) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'bellhop', 'pg_temp'
@@ -1242,6 +1264,8 @@ ALTER TABLE ONLY bellhop.user_identities
 GRANT USAGE ON SCHEMA bellhop TO bellhop_app;
 REVOKE ALL ON FUNCTION bellhop.analyze_jobs() FROM PUBLIC;
 GRANT ALL ON FUNCTION bellhop.analyze_jobs() TO bellhop_app;
+REVOKE ALL ON FUNCTION bellhop.drop_job_partition(before date) FROM PUBLIC;
+GRANT ALL ON FUNCTION bellhop.drop_job_partition(before date) TO bellhop_app;
 REVOKE ALL ON FUNCTION bellhop.enqueue(project uuid, queue text, kind text, args json, run_at timestamp with time zone, priority integer, lane text, unique_key text, unique_until text, unique_seconds integer, on_conflict text, tags text[], start_before timestamp with time zone, max_attempts integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bellhop.make_partitions(until date) FROM PUBLIC;
 GRANT ALL ON FUNCTION bellhop.make_partitions(until date) TO bellhop_app;
