@@ -111,35 +111,13 @@ internal sealed class WorkerClaims(
     // it takes no token: the answer of a claim that was given up may be jobs
     private async Task<Result<WorkerClaim>> TakeAsync(NpgsqlConnection connection, Guid projectId, ClaimDocument asked)
     {
-        var queues = asked.Queues!.DistinctBy(queue => queue.Name, StringComparer.Ordinal).ToArray();
-        var open = new NpgsqlBatchCommand(ClaimStatements.Sql.OfWorker);
-        AddCommon(open.Parameters, asked, asked.Max);
-        open.Parameters.Add(new("ProjectId", projectId));
-        open.Parameters.Add(Of("Queues", NpgsqlDbType.Text, queues.Select(queue => queue.Name).ToArray()));
-        open.Parameters.Add(
-            Of("Maxes", NpgsqlDbType.Integer, queues.Select(queue => queue.Max ?? asked.Max).ToArray())
-        );
-        await using var batch = new NpgsqlBatch(connection)
-        {
-            BatchCommands =
-            {
-                new(Sql.Look)
-                {
-                    Parameters =
-                    {
-                        new("ProjectId", projectId),
-                        new("WorkerId", asked.Worker!.Id!.Value),
-                        Of("Queues", NpgsqlDbType.Text, queues.Select(queue => queue.Name).ToArray()),
-                    },
-                },
-                open,
-            },
-        };
         List<LookedAt> looked;
         ClaimAnswer answer;
         var looks = 0;
         do
         {
+            // made anew: one that was sent is not sent again, where statements are not prepared
+            await using var batch = ToLook(connection, projectId, asked);
             await using var reader = await batch.ExecuteReaderAsync(CancellationToken.None);
             looked = await ReadAsync(reader);
             await reader.NextResultAsync();
@@ -158,7 +136,10 @@ internal sealed class WorkerClaims(
         Random.Shared.Shuffle(limited);
         foreach (var queue in limited)
         {
-            var max = Math.Min(queues.First(one => one.Name == queue.Name).Max ?? asked.Max, asked.Max - jobs.Count);
+            var max = Math.Min(
+                asked.Queues!.First(one => one.Name == queue.Name).Max ?? asked.Max,
+                asked.Max - jobs.Count
+            );
             if (max > 0)
             {
                 var mostLost = jobs.Max(row => (int?)row.Job.Lost) is { } taken
@@ -186,6 +167,34 @@ internal sealed class WorkerClaims(
             looked.Any(one => one.HasCanceled) ? await SignalsAsync(connection, projectId, asked) : [],
             looked.Count == 0 ? 0 : looked[0].Held
         );
+    }
+
+    private NpgsqlBatch ToLook(NpgsqlConnection connection, Guid projectId, ClaimDocument asked)
+    {
+        var queues = asked.Queues!.DistinctBy(queue => queue.Name, StringComparer.Ordinal).ToArray();
+        var open = new NpgsqlBatchCommand(ClaimStatements.Sql.OfWorker);
+        AddCommon(open.Parameters, asked, asked.Max);
+        open.Parameters.Add(new("ProjectId", projectId));
+        open.Parameters.Add(Of("Queues", NpgsqlDbType.Text, queues.Select(queue => queue.Name).ToArray()));
+        open.Parameters.Add(
+            Of("Maxes", NpgsqlDbType.Integer, queues.Select(queue => queue.Max ?? asked.Max).ToArray())
+        );
+        return new NpgsqlBatch(connection)
+        {
+            BatchCommands =
+            {
+                new(Sql.Look)
+                {
+                    Parameters =
+                    {
+                        new("ProjectId", projectId),
+                        new("WorkerId", asked.Worker!.Id!.Value),
+                        Of("Queues", NpgsqlDbType.Text, queues.Select(queue => queue.Name).ToArray()),
+                    },
+                },
+                open,
+            },
+        };
     }
 
     private async Task<IReadOnlyList<ClaimedRow>> TakeLimitedAsync(

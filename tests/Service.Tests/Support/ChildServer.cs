@@ -46,7 +46,7 @@ internal sealed class ChildServer : IAsyncDisposable
         return new ChildServer(Process.Start(start)!);
     }
 
-    /// <summary>What is unpacked by <c>./dev test</c>; a test that finds nothing is skipped, but fails in CI.</summary>
+    /// <summary>What is unpacked by <c>./dev test</c>, or <c>./dev nightly</c>; a test that finds nothing is skipped, but fails in CI.</summary>
     public static string Require(string path)
     {
         var whole = Path.Combine(Checkout.State, "tools", path);

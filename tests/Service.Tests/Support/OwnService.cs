@@ -36,6 +36,7 @@ public sealed class OwnService : IAsyncDisposable
     /// <param name="adjust">Parts that differ.</param>
     /// <param name="map">Routes that are there in addition.</param>
     /// <param name="beside">The service of whose database it is another replica.</param>
+    /// <param name="route">Of its database's owner's connection string makes the one by which it runs.</param>
     public static async Task<OwnService> StartAsync(
         ServiceFixture service,
         int shutdownGraceSeconds = 0,
@@ -43,13 +44,16 @@ public sealed class OwnService : IAsyncDisposable
         Func<Settings, Settings>? set = null,
         Action<WebApplicationBuilder>? adjust = null,
         Action<WebApplication>? map = null,
-        OwnService? beside = null
+        OwnService? beside = null,
+        Func<string, Task<string>>? route = null
     )
     {
         var token = TestContext.Current.CancellationToken;
+        var owner = beside?.OwnerConnectionString ?? await NewDatabaseAsync(service, token);
         var settings = (set?.Invoke(service.Settings) ?? service.Settings) with
         {
-            ConnectionString = beside?.OwnerConnectionString ?? await NewDatabaseAsync(service, token),
+            ConnectionString = route is null ? owner : await route(owner),
+            MigrationsConnectionString = owner,
             ShutdownGraceSeconds = shutdownGraceSeconds,
             KeyRing = keyRing ?? service.Settings.KeyRing,
         };
@@ -61,7 +65,7 @@ public sealed class OwnService : IAsyncDisposable
         var project = await first.QuerySingleAsync<Guid>(
             "SELECT id FROM projects WHERE name = @Default".With(new { Projects.Default }, token)
         );
-        return new OwnService(storage, app, project, settings.ConnectionString);
+        return new OwnService(storage, app, project, owner);
     }
 
     /// <summary>Sends a request through the real pipeline, as the service itself would for a project.</summary>
