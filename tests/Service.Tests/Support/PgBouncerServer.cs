@@ -1,7 +1,6 @@
 using System.Globalization;
 using Dapper;
 using Npgsql;
-using Xunit;
 
 namespace Bellhop.Tests.Support;
 

@@ -141,7 +141,7 @@ public sealed class BulkActionTests(ServiceFixture service)
         return (parts.Sum(), parts);
     }
 
-    private Task MakeAsync(TestProject project, string kind, int priority, int count) =>
+    private Task<int> MakeAsync(TestProject project, string kind, int priority, int count) =>
         TestJobs.ExecuteAsync(
             service.Database,
             Make,
