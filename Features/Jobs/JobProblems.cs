@@ -33,6 +33,10 @@ public static class JobProblems
     };
 
     public static readonly ProblemCode QueueFull = new(429, "queue_full", "The queue is full");
+    public static readonly ProblemCode TooManyViewers = new(429, "too_many_viewers", "Too many watch already")
+    {
+        Example = new("The jobs of the project are watched by as many as can be at once; come again later."),
+    };
     public static readonly ProblemCode UnknownJob = new(422, "unknown_job", "There is no such job to wait for");
     public static readonly ProblemCode ParentFailed = new(
         409,

@@ -1,6 +1,7 @@
 using Bellhop.Features.Jobs.Logs;
 using Bellhop.Features.Jobs.Queues;
 using Bellhop.Features.Jobs.Running;
+using Bellhop.Features.Jobs.Tail;
 using Bellhop.Features.Jobs.Workers;
 using Bellhop.Infrastructure.Http;
 
@@ -37,6 +38,8 @@ internal static class Registration
         services.AddSingleton<JobKinds>();
         services.AddSingleton<ExpiredLeases>();
         services.AddSingleton<JobWatch>();
+        services.AddSingleton<TailReads>();
+        services.AddSingleton<JobTail>();
         services.AddSingleton<EndingStore>();
         services.AddSingleton<JobRules>();
         services.AddSingleton<ShellRuns>();

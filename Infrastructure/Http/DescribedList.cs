@@ -9,16 +9,7 @@ public static class DescribedList
     /// <summary>Adds them, in place of those that the route binds by itself.</summary>
     public static void AddTo(IList<IOpenApiParameter> parameters, ListFilters list)
     {
-        foreach (var known in parameters.Where(one => one.In == ParameterLocation.Query).ToArray())
-        {
-            parameters.Remove(known);
-        }
-
-        foreach (var filter in list.Filters)
-        {
-            parameters.Add(Query(filter.Name, Of(filter), "Only those with this value.", ExampleOf(filter)));
-        }
-
+        AddTo(parameters, list.Filters);
         if (list.TimeField is { } field)
         {
             var order = new OpenApiSchema { Type = JsonSchemaType.String, Default = list.Sorts[0] };
@@ -47,6 +38,20 @@ public static class DescribedList
                 "Zk3rXaO2mPq8sT1vYw5bLg"
             )
         );
+    }
+
+    /// <summary>Adds what narrows an answer, in place of the parameters that the route binds by itself.</summary>
+    public static void AddTo(IList<IOpenApiParameter> parameters, IReadOnlyList<ListFilter> filters)
+    {
+        foreach (var known in parameters.Where(one => one.In == ParameterLocation.Query).ToArray())
+        {
+            parameters.Remove(known);
+        }
+
+        foreach (var filter in filters)
+        {
+            parameters.Add(Query(filter.Name, Of(filter), "Only those with this value.", ExampleOf(filter)));
+        }
     }
 
     private static OpenApiSchema Of(ListFilter filter)

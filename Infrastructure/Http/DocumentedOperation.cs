@@ -86,6 +86,10 @@ public static class DocumentedOperation
         {
             DescribedList.AddTo(operation.Parameters, list);
         }
+        else if (traits.Find<AnswerFilters>() is { } answer)
+        {
+            DescribedList.AddTo(operation.Parameters, answer.Filters);
+        }
 
         DocumentedHeaders.AddTo(operation.Parameters, traits);
         foreach (var parameter in operation.Parameters.OfType<OpenApiParameter>())

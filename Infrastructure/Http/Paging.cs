@@ -127,8 +127,15 @@ public sealed record ListFilters(IReadOnlyList<ListFilter> Filters, string? Time
     public IReadOnlyList<string> Sorts { get; } = TimeField is null ? [] : [$"-{TimeField}", TimeField];
 }
 
+/// <summary>What narrows an answer that is no list, such as a stream.</summary>
+public sealed record AnswerFilters(IReadOnlyList<ListFilter> Filters);
+
 public static class Paging
 {
+    /// <summary>Declares what narrows an answer that is no list; whoever reads the parameters holds them to their sets.</summary>
+    public static RouteHandlerBuilder WithFilters(this RouteHandlerBuilder builder, params ListFilter[] filters) =>
+        builder.WithQuery([.. filters.Select(filter => filter.Name)]).WithMetadata(new AnswerFilters(filters));
+
     /// <summary>Declares a list in an order of its own; every query parameter beside these is refused.</summary>
     public static RouteHandlerBuilder WithPaging(this RouteHandlerBuilder builder, params ListFilter[] filters) =>
         builder.WithMetadata(new ListFilters(filters, null));

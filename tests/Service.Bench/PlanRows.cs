@@ -109,6 +109,16 @@ internal static class PlanRows
                 SELECT project_id, id, moment, (SELECT queue_id FROM queues q WHERE q.project_id = p.project_id AND name = 'default'),
                     CASE WHEN n % 100 = 0 THEN 1 + n / 100 % 3 ELSE 0 END, 3, 1, 1, 20, 0, moment, {{Rare}}
                 """,
+            // of the job that is listed first as many as a page and more, and of each of the others one
+            """
+                INSERT INTO job_logs (project_id, job_id, seq, at, claim_no, number, level, line, bytes)
+                SELECT project_id,
+                    CASE WHEN n > 999500 THEN GREATEST(
+                        (SELECT j.id FROM jobs j ORDER BY j.project_id DESC, j.id DESC LIMIT 1),
+                        (SELECT h.id FROM job_history h ORDER BY h.project_id DESC, h.id DESC LIMIT 1)
+                    ) ELSE id END,
+                    n, CASE WHEN n > 999500 THEN now() ELSE moment END, 1, n, n % 4, 'line ' || n, 100
+                """,
             """
                 INSERT INTO api_keys (project_id, id, key_id, name, secret_sha256, role, created_at, revoked_at)
                 SELECT project_id, id, 'bench-' || n, 'k-' || n, '', 'viewer', moment, CASE WHEN n % 1000 = 0 THEN moment END

@@ -56,6 +56,7 @@ public sealed class Plans : IDisposable
             await plans.AskAsync(list);
         }
 
+        await plans.WatchAsync();
         Console.WriteLine($"\n{plans._faults.Count} faults.");
         plans._faults.ForEach(Console.WriteLine);
         return plans._faults.Count == 0 ? 0 : 1;
@@ -137,12 +138,35 @@ public sealed class Plans : IDisposable
             }
         }
 
-        Console.WriteLine(
-            string.Create(
-                CultureInfo.InvariantCulture,
-                $"| {list.Path} | {_asked} | {_most} | {_mostBuffers} | {_slowest:F1} |"
-            )
-        );
+        Print(list.Path);
+    }
+
+    /// <summary>What ended in an hour is told from the stream of jobs as far as it is told, and then looked for as it comes.</summary>
+    private async Task WatchAsync()
+    {
+        const string Stream = "/v1/jobs/events";
+        (_asked, _most, _mostBuffers, _slowest) = (0, 0, 0, 0);
+        var microseconds = (DateTime.UtcNow.AddHours(-1) - DateTime.UnixEpoch).Ticks / 10;
+        var from = new FileInfo(_log).Length;
+        using var request = new HttpRequestMessage(HttpMethod.Get, Stream);
+        request.Headers.Add("Last-Event-ID", $"{microseconds}-{Guid.Empty:N}");
+        using (var answer = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead))
+        {
+            using var reader = new StreamReader(await answer.Content.ReadAsStreamAsync());
+            while (await reader.ReadLineAsync() is { } line && line != "event: gap")
+            {
+                _asked += line == "event: ended" ? 1 : 0;
+            }
+
+            await Task.Delay(TimeSpan.FromSeconds(2)); // of rounds that find nothing
+        }
+
+        foreach (var plan in await ReadAsync(from))
+        {
+            Judge(Stream, plan, MaxRowsRead + 2 * 500); // of a block, each row and the name of its queue
+        }
+
+        Print(Stream);
     }
 
     private async Task<JsonElement> PlanAsync(string query)
@@ -159,23 +183,36 @@ public sealed class Plans : IDisposable
 
         foreach (var plan in plans)
         {
-            var (rows, buffers, scan) = Weigh(plan.GetProperty("Plan"));
-            _most = Math.Max(_most, rows);
-            _mostBuffers = Math.Max(_mostBuffers, buffers);
-            _slowest = Math.Max(_slowest, plan.GetProperty("Plan").GetProperty("Actual Total Time").GetDouble());
-            if (rows > (query.StartsWith("/v1/jobs?", StringComparison.Ordinal) ? MaxRowsLookedAt : MaxRowsRead))
-            {
-                _faults.Add($"{query}: {rows} rows read");
-            }
-
-            if (scan is not null)
-            {
-                _faults.Add($"{query}: sequential scan of {scan}");
-            }
+            Judge(query, plan, query.StartsWith("/v1/jobs?", StringComparison.Ordinal) ? MaxRowsLookedAt : MaxRowsRead);
         }
 
         return answer;
     }
+
+    private void Judge(string query, JsonElement plan, long maxRows)
+    {
+        var (rows, buffers, scan) = Weigh(plan.GetProperty("Plan"));
+        _most = Math.Max(_most, rows);
+        _mostBuffers = Math.Max(_mostBuffers, buffers);
+        _slowest = Math.Max(_slowest, plan.GetProperty("Plan").GetProperty("Actual Total Time").GetDouble());
+        if (rows > maxRows)
+        {
+            _faults.Add($"{query}: {rows} rows read");
+        }
+
+        if (scan is not null)
+        {
+            _faults.Add($"{query}: sequential scan of {scan}");
+        }
+    }
+
+    private void Print(string path) =>
+        Console.WriteLine(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"| {path} | {_asked} | {_most} | {_mostBuffers} | {_slowest:F1} |"
+            )
+        );
 
     /// <summary>The rows that were read, kept or not; the pages; and a table that was read from end to end.</summary>
     private static (long Rows, long Buffers, string? Scan) Weigh(JsonElement node)
@@ -280,6 +317,7 @@ internal sealed record PlanList(
         ["tag"] = "rare",
         ["lane"] = "customer-7",
         ["worker"] = "00000000-0000-7000-8000-000000000001",
+        ["after"] = "999700",
     };
 
     public static PlanList Of(string path, JsonElement parameters)
