@@ -187,7 +187,7 @@ public static class Depth
     /// <summary>Heartbeats of five thousand running jobs: what part of a core they take, and whether they are kept off the indexes.</summary>
     private static async Task<string> BeatAsync(NpgsqlDataSource owner, Databases databases)
     {
-        const int Beats = 30;
+        const int Beats = 60;
         const double Every = 10;
         await using var connection = await databases.Engine.OpenConnectionAsync();
         var held = new List<(Guid Project, Guid Id, long ClaimNo)>();

@@ -134,7 +134,7 @@ internal sealed class JobClaims(
             },
         };
         AddCommon(claim.Parameters, before);
-        AddPassed(claim.Parameters, []);
+        new ClaimCursors().AddTo(claim.Parameters);
         await using var batch = new NpgsqlBatch(connection)
         {
             BatchCommands =
@@ -216,7 +216,7 @@ internal sealed class JobClaims(
             parameters.Add(Of("ReadyQueues", NpgsqlDbType.Bigint, ready.Select(queue => queue.QueueId).ToArray()));
         }
 
-        AddPassed(parameters, _cursors.All);
+        _cursors.AddTo(parameters);
         ClaimAnswer answer;
         await using (var reader = await command.ExecuteReaderAsync(CancellationToken.None))
         {
@@ -261,17 +261,6 @@ internal sealed class JobClaims(
     /// <param name="before">Claimed a moment ago, and not yet among what is held.</param>
     private int LostBelow(IReadOnlyList<HeldJob> before) =>
         Trial.LostBelow(held.Lost.Concat(before).Max(job => _carriers.Contains(job.Job.Kind) ? 0 : (int?)job.Job.Lost));
-
-    private static void AddPassed(
-        NpgsqlParameterCollection parameters,
-        IReadOnlyCollection<KeyValuePair<(long QueueId, short Priority), (DateTime RunAt, long Seq)>> passed
-    )
-    {
-        parameters.Add(Of("PassedQueues", NpgsqlDbType.Bigint, passed.Select(one => one.Key.QueueId).ToArray()));
-        parameters.Add(Of("PassedPriorities", NpgsqlDbType.Smallint, passed.Select(one => one.Key.Priority).ToArray()));
-        parameters.Add(Of("PassedRunAts", NpgsqlDbType.TimestampTz, passed.Select(one => one.Value.RunAt).ToArray()));
-        parameters.Add(Of("PassedSeqs", NpgsqlDbType.Bigint, passed.Select(one => one.Value.Seq).ToArray()));
-    }
 
     private static NpgsqlParameter Of(string name, NpgsqlDbType type, object values) =>
         new(name, NpgsqlDbType.Array | type) { Value = values };

@@ -9,6 +9,7 @@ internal static class Registration
         services.AddSingleton<EndRules>();
         services.AddSingleton<FinishRules>();
         services.AddSingleton<WorkerRegistry>();
+        services.AddSingleton<HandedJobs>();
         services.AddSingleton<WorkerClaims>();
         services.AddSingleton<WorkerDesk>();
         services.AddHostedService(provider => provider.GetRequiredService<WorkerDesk>());

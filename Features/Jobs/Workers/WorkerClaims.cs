@@ -23,6 +23,7 @@ internal sealed class WorkerClaims(
     Databases databases,
     JobKinds kinds,
     EndingStore endings,
+    HandedJobs handed,
     QueueMinutes minutes,
     TimeProvider clock
 ) : IDisposable
@@ -32,12 +33,13 @@ internal sealed class WorkerClaims(
     private const int MaxLooks = 3;
     private static readonly TimeSpan MaxTurn = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan MaxQueueTurn = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan MaxOnward = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan Repeat = TimeSpan.FromSeconds(3);
 
     private readonly SemaphoreSlim _turns = new(AtOnce);
 
     // by the first queue that is asked for; two queues that share one cost each other a little time
-    private readonly SemaphoreSlim[] _queueTurns = [.. Enumerable.Range(0, 64).Select(_ => new SemaphoreSlim(1))];
+    private readonly QueueTurn[] _queueTurns = [.. Enumerable.Range(0, 64).Select(_ => new QueueTurn())];
     private readonly string[] _carriers = kinds.Carriers;
 
     // written by claims: when a worker was last told to stop a job, so that its next claim may wait
@@ -53,16 +55,16 @@ internal sealed class WorkerClaims(
         var queueTurn = _queueTurns[
             (uint)HashCode.Combine(caller.ProjectId, asked.Queues![0].Name) % (uint)_queueTurns.Length
         ];
-        var hasQueueTurn = await queueTurn.WaitAsync(MaxQueueTurn, cancellationToken); // without it, it only costs more
+        var hasQueueTurn = await queueTurn.Free.WaitAsync(MaxQueueTurn, cancellationToken); // without it, it only costs more
         try
         {
-            return await TakeInTurnAsync(caller, asked, cancellationToken);
+            return await TakeInTurnAsync(caller, asked, hasQueueTurn ? queueTurn : null, cancellationToken);
         }
         finally
         {
             if (hasQueueTurn)
             {
-                queueTurn.Release();
+                queueTurn.Free.Release();
             }
         }
     }
@@ -83,12 +85,13 @@ internal sealed class WorkerClaims(
     public void Dispose()
     {
         _turns.Dispose();
-        Array.ForEach(_queueTurns, turn => turn.Dispose());
+        Array.ForEach(_queueTurns, turn => turn.Free.Dispose());
     }
 
     private async Task<Result<WorkerClaim>?> TakeInTurnAsync(
         Caller caller,
         ClaimDocument asked,
+        QueueTurn? queueTurn,
         CancellationToken cancellationToken
     )
     {
@@ -100,7 +103,7 @@ internal sealed class WorkerClaims(
         try
         {
             await using var connection = await databases.Workers.OpenConnectionAsync(cancellationToken);
-            return await TakeAsync(connection, caller.ProjectId, asked);
+            return await TakeAsync(connection, caller.ProjectId, asked, queueTurn);
         }
         finally
         {
@@ -109,20 +112,22 @@ internal sealed class WorkerClaims(
     }
 
     // it takes no token: the answer of a claim that was given up may be jobs
-    private async Task<Result<WorkerClaim>> TakeAsync(NpgsqlConnection connection, Guid projectId, ClaimDocument asked)
+    private async Task<Result<WorkerClaim>> TakeAsync(
+        NpgsqlConnection connection,
+        Guid projectId,
+        ClaimDocument asked,
+        QueueTurn? turn
+    )
     {
-        List<LookedAt> looked;
-        ClaimAnswer answer;
-        var looks = 0;
-        do
+        var queues = asked.Queues!.DistinctBy(queue => queue.Name, StringComparer.Ordinal).ToArray();
+        // as a rule onward from where the last claim ended, and again where others had all that it saw
+        var isWhole = turn is null || clock.GetElapsedTime(turn.LookedAt) >= MaxOnward;
+        var (looked, answer) = await LookAsync(connection, projectId, asked, queues, isWhole, turn);
+        for (var looks = 1; answer.Rows.Count == 0 && (answer.Seen > 0 || !isWhole) && looks < MaxLooks; looks++)
         {
-            // made anew: one that was sent is not sent again, where statements are not prepared
-            await using var batch = ToLook(connection, projectId, asked);
-            await using var reader = await batch.ExecuteReaderAsync(CancellationToken.None);
-            looked = await ReadAsync(reader);
-            await reader.NextResultAsync();
-            answer = await ClaimAnswer.ReadAsync(reader, isLimited: false, clock.GetTimestamp(), clock);
-        } while (answer is { Rows.Count: 0, Seen: > 0 } && ++looks < MaxLooks); // others had all that it saw
+            isWhole = true;
+            (looked, answer) = await LookAsync(connection, projectId, asked, queues, isWhole, turn);
+        }
 
         if (Check(asked.Queues!, looked) is { } problem)
         {
@@ -136,10 +141,7 @@ internal sealed class WorkerClaims(
         Random.Shared.Shuffle(limited);
         foreach (var queue in limited)
         {
-            var max = Math.Min(
-                asked.Queues!.First(one => one.Name == queue.Name).Max ?? asked.Max,
-                asked.Max - jobs.Count
-            );
+            var max = Math.Min(queues.First(one => one.Name == queue.Name).Max ?? asked.Max, asked.Max - jobs.Count);
             if (max > 0)
             {
                 var mostLost = jobs.Max(row => (int?)row.Job.Lost) is { } taken
@@ -162,6 +164,8 @@ internal sealed class WorkerClaims(
             jobs.ForEach(row => minutes.CountStarted(row.Job, row.WaitedSeconds));
         }
 
+        jobs.ForEach(row => handed.Hand(row.Job, asked.ClaimKey!.Value));
+
         return new WorkerClaim(
             jobs,
             looked.Any(one => one.HasCanceled) ? await SignalsAsync(connection, projectId, asked) : [],
@@ -169,32 +173,46 @@ internal sealed class WorkerClaims(
         );
     }
 
-    private NpgsqlBatch ToLook(NpgsqlConnection connection, Guid projectId, ClaimDocument asked)
+    private async Task<(List<LookedAt>, ClaimAnswer)> LookAsync(
+        NpgsqlConnection connection,
+        Guid projectId,
+        ClaimDocument asked,
+        ClaimedQueue[] queues,
+        bool isWhole,
+        QueueTurn? turn
+    )
     {
-        var queues = asked.Queues!.DistinctBy(queue => queue.Name, StringComparer.Ordinal).ToArray();
+        if (isWhole && turn is not null)
+        {
+            turn.Cursors.StartOver();
+            turn.LookedAt = clock.GetTimestamp();
+        }
+
+        var names = queues.Select(queue => queue.Name).ToArray();
         var open = new NpgsqlBatchCommand(ClaimStatements.Sql.OfWorker);
         AddCommon(open.Parameters, asked, asked.Max);
+        (turn?.Cursors ?? new ClaimCursors()).AddTo(open.Parameters);
         open.Parameters.Add(new("ProjectId", projectId));
-        open.Parameters.Add(Of("Queues", NpgsqlDbType.Text, queues.Select(queue => queue.Name).ToArray()));
+        open.Parameters.Add(Of("Queues", NpgsqlDbType.Text, names));
         open.Parameters.Add(
             Of("Maxes", NpgsqlDbType.Integer, queues.Select(queue => queue.Max ?? asked.Max).ToArray())
         );
-        return new NpgsqlBatch(connection)
+        var look = new NpgsqlBatchCommand(Sql.Look);
+        look.Parameters.Add(new("ProjectId", projectId));
+        look.Parameters.Add(new("WorkerId", asked.Worker!.Id!.Value));
+        look.Parameters.Add(Of("Queues", NpgsqlDbType.Text, names));
+        // made anew each time: one that was sent is not sent again, where statements are not prepared
+        await using var batch = new NpgsqlBatch(connection) { BatchCommands = { look, open } };
+        await using var reader = await batch.ExecuteReaderAsync(CancellationToken.None);
+        var looked = await ReadAsync(reader);
+        await reader.NextResultAsync();
+        var answer = await ClaimAnswer.ReadAsync(reader, isLimited: false, clock.GetTimestamp(), clock);
+        foreach (var row in answer.Seen > 0 ? answer.Rows : [])
         {
-            BatchCommands =
-            {
-                new(Sql.Look)
-                {
-                    Parameters =
-                    {
-                        new("ProjectId", projectId),
-                        new("WorkerId", asked.Worker!.Id!.Value),
-                        Of("Queues", NpgsqlDbType.Text, queues.Select(queue => queue.Name).ToArray()),
-                    },
-                },
-                open,
-            },
-        };
+            turn?.Cursors.Passed(row.Job.QueueId, row.Priority, row.RunAt, row.Seq);
+        }
+
+        return (looked, answer);
     }
 
     private async Task<IReadOnlyList<ClaimedRow>> TakeLimitedAsync(
@@ -208,6 +226,7 @@ internal sealed class WorkerClaims(
     {
         var claim = new NpgsqlBatchCommand(ClaimStatements.Sql.Limited);
         AddCommon(claim.Parameters, asked, max);
+        new ClaimCursors().AddTo(claim.Parameters);
         claim.Parameters.Add(new("ProjectId", projectId));
         claim.Parameters.Add(new("QueueId", queueId));
         claim.Parameters.Add(new("Starts", (long)Random.Shared.Next(16)));
@@ -265,10 +284,6 @@ internal sealed class WorkerClaims(
         parameters.Add(new("WorkerId", asked.Worker!.Id!.Value));
         parameters.Add(new("ClaimKey", NpgsqlDbType.Uuid) { Value = asked.ClaimKey!.Value });
         parameters.Add(Of("Carriers", NpgsqlDbType.Text, _carriers));
-        parameters.Add(Of("PassedQueues", NpgsqlDbType.Bigint, Array.Empty<long>()));
-        parameters.Add(Of("PassedPriorities", NpgsqlDbType.Smallint, Array.Empty<short>()));
-        parameters.Add(Of("PassedRunAts", NpgsqlDbType.TimestampTz, Array.Empty<DateTime>()));
-        parameters.Add(Of("PassedSeqs", NpgsqlDbType.Bigint, Array.Empty<long>()));
     }
 
     private static Problem? Check(IReadOnlyList<ClaimedQueue> asked, List<LookedAt> looked)
@@ -319,6 +334,18 @@ internal sealed class WorkerClaims(
 
     private static NpgsqlParameter Of(string name, NpgsqlDbType type, object values) =>
         new(name, NpgsqlDbType.Array | type) { Value = values };
+
+    /// <summary>Claims that begin with one queue, of which one at a time has this.</summary>
+    private sealed class QueueTurn
+    {
+        public SemaphoreSlim Free { get; } = new(1);
+
+        /// <summary>Where the last claim ended.</summary>
+        public ClaimCursors Cursors { get; } = new();
+
+        /// <summary>When a claim looked at all there was.</summary>
+        public long LookedAt { get; set; }
+    }
 
     /// <param name="MostLost">How often that one of all it holds was lost that was lost most often.</param>
     /// <param name="HasCanceled">Of all it holds some are to be canceled.</param>

@@ -33,6 +33,7 @@ public sealed record ToldEnd
 internal sealed class WorkerEnds(
     Databases databases,
     EndingStore store,
+    HandedJobs handed,
     EndRules rules,
     Caller caller,
     TimeProvider clock
@@ -69,12 +70,13 @@ internal sealed class WorkerEnds(
         }
 
         await using var connection = await databases.Workers.OpenConnectionAsync(cancellationToken);
-        var found = await FindAsync(connection, Array.ConvertAll(sound, index => ends[index]), cancellationToken);
         var held = new List<(int Index, Ending Ending)>();
         var isMeant = new HashSet<(Guid, long)>();
-        for (var place = 0; place < sound.Length; place++)
+        var unknown = Array.FindAll(sound, index => !IsSuccessOfOurs(index));
+        var found = await FindAsync(connection, Array.ConvertAll(unknown, index => ends[index]), cancellationToken);
+        for (var place = 0; place < unknown.Length; place++)
         {
-            var index = sound[place];
+            var index = unknown[place];
             var end = ends[index];
             if (found[place] is { Job: not null, IsToBeCanceled: false } && end.Outcome == "canceled")
             {
@@ -95,15 +97,34 @@ internal sealed class WorkerEnds(
             // from here on it is done whether or not the worker still listens
             await StoreLogsAsync(connection, [.. held.Select(one => (ends[one.Index].Logs, one.Ending.Job))]);
             var stored = await store.WriteAsync(connection, [.. held.Select(one => one.Ending)]);
-            foreach (var (index, ending) in held)
+            held.ForEach(one => handed.Forget(one.Ending.Job));
+            var late = held.FindAll(one => !stored.Contains((one.Ending.Job.Id, one.Ending.Job.ClaimNo)));
+            var lost = await FindAsync(connection, [.. late.Select(one => ends[one.Index])], CancellationToken.None);
+            for (var place = 0; place < late.Count; place++)
             {
-                results[index] = stored.Contains((ending.Job.Id, ending.Job.ClaimNo))
-                    ? EndStatus.Accepted
-                    : EndStatus.LeaseLost;
+                var index = late[place].Index;
+                results[index] = lost[place].StatusOf(ends[index].Outcome!);
             }
         }
 
         return results;
+
+        bool IsSuccessOfOurs(int index)
+        {
+            var end = ends[index];
+            var job = handed.Find(caller.ProjectId, end.Id!.Value, Lease.Parse(end.Lease));
+            var isOurs =
+                end.Outcome == "succeeded"
+                && job is not null
+                && caller.Reaches(new Traced(job.Queue))
+                && isMeant.Add((job.Id, job.ClaimNo));
+            if (isOurs)
+            {
+                held.Add((index, new Ending(job!, end.ToOutcome())));
+            }
+
+            return isOurs;
+        }
     }
 
     /// <summary>One of them, where what is wrong is the answer's status.</summary>
@@ -143,6 +164,11 @@ internal sealed class WorkerEnds(
         CancellationToken cancellationToken
     )
     {
+        if (ends.Length == 0)
+        {
+            return [];
+        }
+
         var leases = Array.ConvertAll(ends, end => Lease.Parse(end.Lease) ?? default);
         await using var command = new NpgsqlCommand(Sql.Find, connection)
         {

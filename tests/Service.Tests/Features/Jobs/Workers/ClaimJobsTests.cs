@@ -2,7 +2,9 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json;
 using Bellhop.Features.Jobs;
+using Bellhop.Infrastructure.Database;
 using Bellhop.Tests.Support;
+using Dapper;
 using Xunit;
 
 namespace Bellhop.Tests.Features.Jobs.Workers;
@@ -27,6 +29,23 @@ public sealed class ClaimJobsTests(ServiceFixture service)
         Assert.Empty(await new TestWorker(project.Http, "mail").ClaimAsync());
         Assert.Equal("running", (await TestJobs.GetAsync(project, id)).State());
         Assert.Equal("ready", (await TestJobs.GetAsync(project, later)).State());
+    }
+
+    [Fact]
+    public async Task Jobs_that_another_statement_has_in_hand_are_left_to_it()
+    {
+        var project = await service.NewProjectAsync();
+        var worker = await TestWorker.ForAsync(project, "mail");
+        var id = await worker.EnqueueAsync();
+        await using (var connection = await service.Database.OpenConnectionAsync(Token))
+        {
+            await using var transaction = await connection.BeginTransactionAsync(Token);
+            await connection.ExecuteAsync("SELECT FROM jobs WHERE id = @id FOR UPDATE".With(new { id }, Token));
+
+            Assert.Empty(await worker.ClaimAsync());
+        }
+
+        Assert.Equal(id, Assert.Single(await worker.ClaimAsync()).GetProperty("id").GetGuid());
     }
 
     [Fact]
