@@ -29,7 +29,7 @@ public sealed record ToldEnd
 }
 
 /// <summary>Stores the ends that workers tell, each guarded by its lease; the same end told again is answered as such.</summary>
-/// <remarks>A lease that ran out still counts while nobody else has claimed the job.</remarks>
+/// <remarks>A lease that ran out still counts until the job is given back to its queue, within seconds.</remarks>
 internal sealed class WorkerEnds(
     Databases databases,
     EndingStore store,

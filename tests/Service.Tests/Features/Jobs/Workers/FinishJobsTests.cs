@@ -76,21 +76,28 @@ public sealed class FinishJobsTests(ServiceFixture service)
     public async Task An_end_that_is_late_counts_until_somebody_else_has_the_job()
     {
         var (project, worker) = await StartAsync();
+        // jobs of all projects are rescued, also by tests beside this one
+        await Eventually.BeTrueAsync(
+            async () =>
+            {
+                await worker.EnqueueAsync();
+                var late = Assert.Single(await worker.ClaimAsync());
+                await TestWorker.ExpireAsync(project);
+                return (await worker.FinishAsync(TestWorker.End(late, "succeeded"))) is ["accepted"];
+            },
+            "an end that is late is accepted"
+        );
         await worker.EnqueueAsync();
-        await worker.EnqueueAsync();
-        var mine = await worker.ClaimAsync();
-        await TestWorker.ExpireAsync(project);
-
-        Assert.Equal(["accepted"], await worker.FinishAsync(TestWorker.End(mine[0], "succeeded")));
+        var mine = Assert.Single(await worker.ClaimAsync());
         await TestWorker.ExpireAsync(project);
         await service.SendAsync(project.Id, new RescueJobs.Command());
-        await TestJobs.MakeDueAsync(project, mine[1].GetProperty("id").GetGuid());
+        await TestJobs.MakeDueAsync(project, mine.GetProperty("id").GetGuid());
         var other = new TestWorker(service.NewClient(project.Key), "mail");
         var theirs = Assert.Single(await other.ClaimAsync());
 
-        Assert.Equal(["lease_lost"], await worker.FinishAsync(TestWorker.End(mine[1], "failed")));
+        Assert.Equal(["lease_lost"], await worker.FinishAsync(TestWorker.End(mine, "failed")));
         Assert.Equal(["accepted"], await other.FinishAsync(TestWorker.End(theirs, "succeeded")));
-        Assert.Equal(["lease_lost"], await worker.FinishAsync(TestWorker.End(mine[1], "succeeded")));
+        Assert.Equal(["lease_lost"], await worker.FinishAsync(TestWorker.End(mine, "succeeded")));
         Assert.Equal((1, 2), (theirs.GetProperty("lost").GetInt32(), theirs.GetProperty("attempt").GetInt32()));
     }
 
