@@ -87,7 +87,9 @@ internal static class ClaimStatements
             )
             SELECT COALESCE((SELECT free FROM room), -1)::bigint AS seen, NULL::uuid[] AS projects, NULL::bigint[] AS queues,
                 NULL::text[] AS names, NULL::smallint[] AS weights, NULL::boolean[] AS limited,
-                (SELECT extract(epoch FROM next_at - now() - pace * (rate_burst - 1))::float8 FROM room) AS patience, {NoJob}
+                (
+                    SELECT extract(epoch FROM next_at - now() - pace * (rate_burst - 1 - (SELECT count(*) FROM taken)))::float8 FROM room
+                ) AS patience, {NoJob}
             UNION ALL
             SELECT {Job}
             FROM taken t

@@ -164,11 +164,15 @@ internal sealed class JobClaims(
         if (room > 0)
         {
             // it had room for all that was wanted: there may be more; it had less: the rest waits for an end or for time
-            return new Claim(answer.Jobs, answer.Jobs.Count == wanted, room < wanted ? answer.Patience ?? Full : null);
+            return new Claim(answer.Jobs, answer.Jobs.Count == wanted, room < wanted ? Wait(answer) : null);
         }
 
-        return Rest(queue, answer.Patience is { } wait && wait > TimeSpan.Zero && wait < Full ? wait : Full);
+        return Rest(queue, Wait(answer));
     }
+
+    // without a rate, or where less was ready than it allows, what comes is found by signals
+    private static TimeSpan Wait(ClaimAnswer answer) =>
+        answer.Patience is { } wait && wait > TimeSpan.Zero && wait < Full ? wait : Full;
 
     private Claim Rest(ReadyQueue queue, TimeSpan rest)
     {

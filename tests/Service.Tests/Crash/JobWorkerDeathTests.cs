@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json;
 using Bellhop.Features.Jobs;
@@ -120,6 +121,29 @@ public sealed class JobWorkerDeathTests(ServiceFixture service)
         }
 
         Assert.Equal(3, ended.Distinct().Count());
+    }
+
+    [Fact]
+    public Task What_a_batch_is_for_runs_once_however_its_workers_die() => BatchAsync(members: 150);
+
+    [Fact]
+    [Trait("Category", "nightly")]
+    public Task What_ten_thousand_jobs_are_for_runs_once() => BatchAsync(members: 10_000);
+
+    private async Task BatchAsync(int members)
+    {
+        var (project, worker) = await StartAsync(0);
+        var callback = await worker.EnqueueAsync(new { held = true, max_attempts = 1000 });
+        var ids = await EnqueueAsync(project, new string?[members], callback);
+        var (freed, body) = await worker.PostAsync($"/v1/jobs/{callback}/free", new { });
+        Assert.True(freed == HttpStatusCode.OK, body.ToString());
+        var workers = new MortalWorkers(project, "work", _seed, failures: 10, deaths: 10);
+
+        await workers.WorkAsync(workers: 6, members + 1, Patience(members));
+
+        await CheckAsync(project, [.. ids, callback]);
+        Assert.Equal(callback, workers.Done.Last());
+        Assert.True(workers.Deaths > 0, $"seed {_seed}: nobody died");
     }
 
     private static Guid Id(JsonElement job) => job.GetProperty("id").GetGuid();
@@ -294,7 +318,7 @@ public sealed class JobWorkerDeathTests(ServiceFixture service)
     }
 
     /// <summary>Jobs that fail are tried again, however often they do.</summary>
-    private static async Task<Guid[]> EnqueueAsync(TestProject project, string?[] lanes)
+    private static async Task<Guid[]> EnqueueAsync(TestProject project, string?[] lanes, Guid? before = null)
     {
         var ids = new List<Guid>();
         foreach (var part in lanes.Chunk(1_000))
@@ -305,6 +329,7 @@ public sealed class JobWorkerDeathTests(ServiceFixture service)
                 queue = "work",
                 lane,
                 max_attempts = 1000,
+                blocks = before is { } callback ? new[] { callback } : null,
             });
             using var answer = await project.Http.PostAsJsonAsync("/v1/jobs/bulk", new { jobs }, Token);
             var body = await answer.Content.ReadFromJsonAsync<JsonElement>(Token);

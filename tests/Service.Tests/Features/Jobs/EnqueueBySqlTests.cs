@@ -132,6 +132,47 @@ public sealed class EnqueueBySqlTests(ServiceFixture service) : IAsyncLifetime
         Assert.Contains($"{first}", refused.MessageText, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(2)]
+    [InlineData(1)]
+    public async Task Of_many_who_take_a_key_at_once_one_has_it_and_who_rolls_back_has_taken_none(int oneIn)
+    {
+        var project = await service.NewProjectAsync();
+        await TestJobs.HoldQueueAsync(project, "default", "now()");
+
+        var told = await Task.WhenAll(
+            Enumerable
+                .Range(0, 24)
+                .Select(number =>
+                    Task.Run(
+                        async () =>
+                        {
+                            await using var connection = await _shop.OpenConnectionAsync(Token);
+                            await using var transaction = await connection.BeginTransactionAsync(Token);
+                            var id = await EnqueueAsync(connection, project, "unique_key => 'order-7'");
+                            if (number % oneIn == 0)
+                            {
+                                await transaction.RollbackAsync(Token);
+                                return (Guid?)null;
+                            }
+
+                            await transaction.CommitAsync(Token);
+                            return id;
+                        },
+                        Token
+                    )
+                )
+        );
+
+        var live = oneIn == 1 ? 0 : 1;
+        Assert.Equal(live, told.OfType<Guid>().Distinct().Count());
+        Assert.Equal((live, live), (await CountAsync(project, "jobs"), await CountAsync(project, "job_keys")));
+        await using var last = await _shop.OpenConnectionAsync(Token);
+        var next = await EnqueueAsync(last, project, "unique_key => 'order-7'");
+        Assert.Equal(1, await CountAsync(project, "jobs"));
+        Assert.Equal(next, told.FirstOrDefault(id => id is not null) ?? next);
+    }
+
     [Fact]
     public async Task A_key_ends_with_the_job_as_one_that_was_taken_over_the_API_does()
     {

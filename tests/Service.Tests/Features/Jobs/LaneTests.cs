@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Text.Json;
 using Bellhop.Features.Jobs;
@@ -102,6 +103,53 @@ public sealed class LaneTests(ServiceFixture service)
 
         Assert.Equal((HttpStatusCode.OK, later), (asked, Id(job)));
         Assert.Equal((HttpStatusCode.Conflict, "job_waiting"), (refused, why.GetProperty("code").GetString()));
+    }
+
+    [Fact]
+    public Task Thousands_that_wait_in_a_full_lane_keep_nothing_waiting() => FillAsync(5_000, mostMilliseconds: 250);
+
+    [Fact]
+    [Trait("Category", "nightly")]
+    public Task A_hundred_thousand_that_wait_in_a_full_lane_keep_nothing_waiting() =>
+        FillAsync(100_000, mostMilliseconds: 50);
+
+    private async Task FillAsync(int waiting, double mostMilliseconds)
+    {
+        var (project, worker) = await StartAsync(new { lane_limit = 1 });
+        await worker.EnqueueAsync(new { lane = "full" });
+        Assert.Single(await TakeAsync(worker, 1));
+        await TestJobs.ExecuteAsync(
+            service.Database,
+            """
+            INSERT INTO jobs (project_id, id, queue_id, run_at, state, wait_reason, lane, priority, max_attempts, kind, args)
+            SELECT q.project_id, new_id(), q.queue_id, now(), 0, 1, 'full', 1, 3, 'letter', '{}'
+            FROM queues q
+            CROSS JOIN generate_series(1, @Waiting)
+            WHERE q.project_id = @Id AND q.name = 'mail'
+            """,
+            new { project.Id, Waiting = waiting }
+        );
+        var (status, _) = await worker.PostAsync(
+            "/v1/jobs/bulk",
+            new { jobs = Enumerable.Range(0, 100).Select(_ => new { queue = "mail", kind = "letter" }) }
+        );
+        Assert.Equal(HttpStatusCode.OK, status);
+
+        var began = Stopwatch.GetTimestamp();
+        var waits = new List<double>();
+        for (var claimed = 0; claimed < 100; )
+        {
+            var asked = Stopwatch.GetTimestamp();
+            var jobs = await worker.ClaimAsync(max: 5);
+            waits.Add(Stopwatch.GetElapsedTime(asked).TotalMilliseconds);
+            Assert.NotEmpty(jobs);
+            claimed += jobs.Length;
+        }
+
+        Assert.InRange(Stopwatch.GetElapsedTime(began).TotalSeconds, 0, 1);
+        waits.Sort();
+        Assert.InRange(waits[waits.Count * 9 / 10], 0, mostMilliseconds);
+        Assert.Empty(await worker.ClaimAsync());
     }
 
     private static Guid Id(JsonElement job) => job.GetProperty("id").GetGuid();

@@ -1,4 +1,5 @@
 using System.Net;
+using Bellhop.Features.Jobs;
 using Bellhop.Tests.Features.Jobs.Workers;
 using Bellhop.Tests.Support;
 using Xunit;
@@ -22,6 +23,46 @@ public sealed class UniqueJobTests(ServiceFixture service)
         await worker.FinishAsync(TestWorker.End(Assert.Single(await worker.ClaimAsync()), "succeeded"));
 
         Assert.NotEqual(id, await worker.EnqueueAsync(unique));
+    }
+
+    [Fact]
+    public async Task A_key_is_held_through_failures_losses_and_pauses_and_never_twice()
+    {
+        var (project, worker) = await StartAsync();
+        var unique = new
+        {
+            unique = new { key = "invoice-7" },
+            max_attempts = 4,
+            retry = new { initial_seconds = 0, jitter = 0 },
+        };
+        var id = await worker.EnqueueAsync(unique);
+        foreach (var end in (string[])["failed", "failed", "failed", "lost", "snoozed"])
+        {
+            await TestJobs.MakeDueAsync(project, id);
+            var job = Assert.Single(await worker.ClaimAsync(wait: 20));
+            if (end == "lost")
+            {
+                await TestWorker.ExpireAsync(project);
+                await service.SendAsync(project.Id, new RescueJobs.Command());
+            }
+            else
+            {
+                await worker.FinishAsync(TestWorker.End(job, end, delay: end == "snoozed" ? 3600 : null));
+            }
+
+            Assert.Equal(id, await worker.EnqueueAsync(unique));
+        }
+
+        await TestJobs.MakeDueAsync(project, id);
+        var last = Assert.Single(await worker.ClaimAsync(wait: 20));
+        await worker.FinishAsync(TestWorker.End(last, "failed", error: new { code = "no_use", retryable = false }));
+        Assert.Equal("failed", (await TestJobs.GetAsync(project, id)).State());
+        var (retried, _) = await worker.PostAsync($"/v1/jobs/{id}/retry", new { });
+
+        Assert.Equal(HttpStatusCode.OK, retried);
+        Assert.Equal(id, await worker.EnqueueAsync(unique));
+        Assert.Single(await worker.ClaimAsync(wait: 20));
+        Assert.Empty(await worker.ClaimAsync());
     }
 
     [Fact]
