@@ -38,7 +38,10 @@ internal sealed class TailStream : IDisposable
     public async Task<TailedEvent> NextAsync()
     {
         var (id, name) = ("", "");
-        while (await _reader.ReadLineAsync(Token).AsTask().WaitAsync(Patience, Token) is { } line)
+        // in all: a stream on which nothing happens has lines too
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(Token);
+        patience.CancelAfter(Patience);
+        while (await _reader.ReadLineAsync(patience.Token) is { } line)
         {
             if (line.StartsWith("id: ", StringComparison.Ordinal))
             {
