@@ -6,7 +6,7 @@ namespace Bellhop.Infrastructure.Telemetry;
 
 /// <summary>Writes log records to a stream, a line each, and never makes anyone wait for it.</summary>
 /// <remarks>
-/// One thread writes; between it and the callers stands a queue of 10,000 lines. When whoever reads the stream stops reading,
+/// One thread writes what has come within five milliseconds; between it and the callers stands a queue of 10,000 lines. When whoever reads the stream stops reading,
 /// further lines are dropped and counted in <c>bellhop_log_dropped_total</c>.
 /// </remarks>
 public sealed class LogLines : ILoggerProvider
@@ -14,16 +14,23 @@ public sealed class LogLines : ILoggerProvider
     private const int Capacity = 10_000;
     private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(1);
 
+    // woken for each line, the thread took an eighth of the processor
+    private static readonly TimeSpan Gathering = TimeSpan.FromMilliseconds(5);
+
     private static readonly Counter Dropped = Metrics.CreateCounter(
         "bellhop_log_dropped_total",
         "Log lines that were dropped because nobody read the output."
     );
 
-    private readonly BlockingCollection<byte[]> _lines = new(Capacity);
+    private readonly ConcurrentQueue<byte[]> _lines = new();
+    private readonly AutoResetEvent _arrived = new(false);
     private readonly ConcurrentDictionary<string, ILogger> _loggers = new(StringComparer.Ordinal);
     private readonly Stream _output;
     private readonly LogFormat _format;
     private readonly Thread _writer;
+    private int _count; // of lines that wait
+    private int _isWoken; // whoever sets it wakes the writer, which takes it back before it looks for lines
+    private volatile bool _hasEnded;
 
     public LogLines(Stream output, LogFormat format)
     {
@@ -40,25 +47,27 @@ public sealed class LogLines : ILoggerProvider
     /// <summary>Lets the writer finish what is queued, for a second at most.</summary>
     public void Dispose()
     {
-        if (!_lines.IsAddingCompleted)
+        if (!_hasEnded)
         {
-            _lines.CompleteAdding();
+            _hasEnded = true;
+            _arrived.Set();
             _writer.Join(Farewell);
         }
     }
 
     private void Add(byte[] line)
     {
-        try
+        if (_hasEnded || Volatile.Read(ref _count) >= Capacity)
         {
-            if (!_lines.TryAdd(line))
-            {
-                Dropped.Inc();
-            }
+            Dropped.Inc();
+            return;
         }
-        catch (InvalidOperationException)
+
+        Interlocked.Increment(ref _count);
+        _lines.Enqueue(line);
+        if (Interlocked.Exchange(ref _isWoken, 1) == 0)
         {
-            Dropped.Inc(); // after the end
+            _arrived.Set();
         }
     }
 
@@ -66,13 +75,24 @@ public sealed class LogLines : ILoggerProvider
     {
         try
         {
-            foreach (var line in _lines.GetConsumingEnumerable())
+            var isLast = false;
+            while (!isLast)
             {
-                _output.Write(line);
-                if (_lines.Count == 0)
+                _arrived.WaitOne();
+                isLast = _hasEnded;
+                if (!isLast)
                 {
-                    _output.Flush();
+                    Thread.Sleep(Gathering);
                 }
+
+                Interlocked.Exchange(ref _isWoken, 0);
+                while (_lines.TryDequeue(out var line))
+                {
+                    Interlocked.Decrement(ref _count);
+                    _output.Write(line);
+                }
+
+                _output.Flush();
             }
         }
         catch (IOException)

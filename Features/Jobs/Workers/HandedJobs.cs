@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using Bellhop.Features.Jobs.Running;
 
 namespace Bellhop.Features.Jobs.Workers;
 
