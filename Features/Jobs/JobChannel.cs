@@ -1,4 +1,5 @@
 using System.Threading.Channels;
+using Bellhop.Features.Jobs.Running;
 using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Http;
 using Npgsql;
@@ -10,7 +11,7 @@ namespace Bellhop.Features.Jobs;
 /// Bounded at 10,000 waiting callers, beyond that 503. A job that the database refuses is tried alone, so it fails nobody else's. At
 /// shutdown what was taken in is stored before the process ends.
 /// </remarks>
-internal sealed class JobChannel(NpgsqlDataSource database) : IHostedService
+internal sealed class JobChannel(NpgsqlDataSource database, JobStarter? starter = null) : IHostedService
 {
     private const int Capacity = 10_000;
     private const int Flushers = 2;
@@ -91,9 +92,8 @@ internal sealed class JobChannel(NpgsqlDataSource database) : IHostedService
     {
         try
         {
-            var stored = await Outages.RepeatInContentionAsync(() =>
-                WriteAsync(taken.ConvertAll(waiting => waiting.Job))
-            );
+            var jobs = taken.ConvertAll(waiting => waiting.Job);
+            var stored = (await WriteAsync(jobs)).ToDictionary(job => job.Id);
             taken.ForEach(waiting => waiting.Answer.TrySetResult(stored.GetValueOrDefault(waiting.Job.Id)));
         }
         catch (PostgresException exception) when (taken.Count > 1 && !ExpectedErrors.IsOutage(exception))
@@ -109,11 +109,14 @@ internal sealed class JobChannel(NpgsqlDataSource database) : IHostedService
         }
     }
 
-    private async Task<Dictionary<Guid, StoredJob>> WriteAsync(List<NewJob> jobs)
-    {
-        await using var connection = await database.OpenConnectionAsync();
-        return (await JobQueue.EnqueueAsync(connection, jobs, CancellationToken.None)).ToDictionary(job => job.Id);
-    }
+    private Task<IReadOnlyList<StoredJob>> WriteAsync(List<NewJob> jobs) =>
+        starter?.Reserve(jobs) is { } slots
+            ? starter.StoreAsync(jobs, slots)
+            : Outages.RepeatInContentionAsync(async () =>
+            {
+                await using var connection = await database.OpenConnectionAsync();
+                return await JobQueue.EnqueueAsync(connection, jobs, CancellationToken.None);
+            });
 
     /// <summary>One caller's job and the promise of an answer, which is set once by the flusher that took it.</summary>
     private sealed record Waiting(NewJob Job)

@@ -69,6 +69,7 @@ internal static class Registration
         services.AddSingleton<Heartbeat>();
         services.AddSingleton<JobFinisher>();
         services.AddSingleton<JobRunner>();
+        services.AddSingleton<JobStarter>();
         services.AddHostedService(provider => provider.GetRequiredService<Heartbeat>());
         services.AddHostedService(provider => provider.GetRequiredService<JobFinisher>());
         services.AddHostedService(provider => provider.GetRequiredService<JobRunner>());

@@ -26,7 +26,7 @@ public sealed class Databases : IAsyncDisposable
     private Databases(string connectionString)
     {
         Main = Build(connectionString, 20, "bellhop", silenceSeconds: 30);
-        Engine = Build(connectionString, 4, "bellhop engine", NoScans);
+        Engine = Build(connectionString, 6, "bellhop engine", NoScans);
         Workers = Build(connectionString, 8, "bellhop workers", NoScans);
         Listen = Build(connectionString, 1, "bellhop listen");
     }
@@ -34,7 +34,7 @@ public sealed class Databases : IAsyncDisposable
     /// <summary>For requests, jobs and duties: 20 connections.</summary>
     public NpgsqlDataSource Main { get; }
 
-    /// <summary>For claims, ends and lease extensions only: 4 connections.</summary>
+    /// <summary>For claims, ends, lease extensions and jobs that begin as they are enqueued: 6 connections.</summary>
     public NpgsqlDataSource Engine { get; }
 
     /// <summary>For what remote workers ask and say: 8 connections, of which claims take no more than half.</summary>

@@ -33,7 +33,8 @@ internal sealed class JobClaims(
     private static readonly TimeSpan Full = TimeSpan.FromMilliseconds(250); // unless a job of the queue ends here
 
     /// <summary>Stands with every claim this process makes; a restart has another one.</summary>
-    private readonly Guid _workerId = Guid.CreateVersion7(clock.GetUtcNow());
+    public Guid WorkerId { get; } = Guid.CreateVersion7(clock.GetUtcNow());
+
     private readonly string[] _carriers = kinds.Carriers;
 
     // the loop alone touches what follows
@@ -256,7 +257,7 @@ internal sealed class JobClaims(
 
     private void AddCommon(NpgsqlParameterCollection parameters, IReadOnlyList<HeldJob> before)
     {
-        parameters.Add(new("WorkerId", _workerId));
+        parameters.Add(new("WorkerId", WorkerId));
         parameters.Add(new("ClaimKey", NpgsqlDbType.Uuid) { Value = DBNull.Value });
         parameters.Add(Of("Carriers", NpgsqlDbType.Text, _carriers));
         parameters.Add(new("LostBelow", LostBelow(before)));

@@ -37,11 +37,15 @@ internal sealed partial class JobRunner(
     private readonly LogPace _pace = new(clock);
     private int _loops = 1;
 
+    // set when it stops
+    private volatile bool _isStopping;
+
     /// <summary>The one queue name it serves; null: all of them. To be set before it starts.</summary>
     public string? Only { get; set; }
 
     public override async Task StopAsync(CancellationToken cancellationToken)
     {
+        _isStopping = true;
         await base.StopAsync(cancellationToken);
         signals.HasRoom = false;
         GiveBackAhead(_ => true);
@@ -59,6 +63,40 @@ internal sealed partial class JobRunner(
             {
                 GiveBack(job);
             }
+        }
+    }
+
+    /// <summary>Takes a slot of the queue for a job that is about to be there; null: none is free. To be begun in, or freed.</summary>
+    public QueueSlots? TryReserve(string queue)
+    {
+        Interlocked.Increment(ref _loops);
+        // queues it has not yet claimed from have none
+        if (!_isStopping && _slots.TryGetValue(queue, out var slots) && slots.TryReserve())
+        {
+            return slots;
+        }
+
+        EndLoop();
+        return null;
+    }
+
+    /// <summary>Executes what has begun in a slot that was reserved, and then what was claimed ahead.</summary>
+    public void Begin(QueueSlots slots, HeldJob job)
+    {
+        held.Add(job);
+        _ = Task.Run(() => ExecuteAsync(slots, job), CancellationToken.None);
+    }
+
+    /// <summary>A slot that was reserved is for what was claimed ahead, if anything.</summary>
+    public void Free(QueueSlots slots)
+    {
+        if (slots.Free(out var next))
+        {
+            EndLoop();
+        }
+        else
+        {
+            _ = Task.Run(() => ExecuteAsync(slots, next), CancellationToken.None);
         }
     }
 
@@ -103,7 +141,7 @@ internal sealed partial class JobRunner(
         foreach (var (queue, slots) in _slots)
         {
             slots.BeginClaim();
-            free.Add(new(queue, slots.Free));
+            free.Add(new(queue, slots.Wanted));
         }
 
         signals.HasRoom = free.TrueForAll(pair => pair.Value > 0);
@@ -143,7 +181,7 @@ internal sealed partial class JobRunner(
             _ = Task.Run(() => ExecuteAsync(slots, job), CancellationToken.None);
         }
 
-        return hasMore && slots.Free > 0;
+        return hasMore && slots.Wanted > 0;
     }
 
     /// <summary>Executes a job, and then what was claimed ahead, as long as there is some.</summary>

@@ -1,3 +1,5 @@
+using System.Diagnostics.CodeAnalysis;
+
 namespace Bellhop.Features.Jobs.Running;
 
 /// <summary>How many jobs of one queue, named alike in all projects, execute at once in this process.</summary>
@@ -23,7 +25,7 @@ internal sealed class QueueSlots(int size, TimeProvider clock)
     private bool _hasMore;
 
     /// <summary>How many jobs to claim now.</summary>
-    public int Free
+    public int Wanted
     {
         get
         {
@@ -67,6 +69,36 @@ internal sealed class QueueSlots(int size, TimeProvider clock)
             }
 
             return now;
+        }
+    }
+
+    /// <summary>Takes a slot, unless jobs that were claimed wait for one.</summary>
+    public bool TryReserve()
+    {
+        lock (_lock)
+        {
+            if (_executing >= size || _ahead.Count > 0 || _executing + _finishing >= MaxHeld)
+            {
+                return false;
+            }
+
+            _executing++;
+            return true;
+        }
+    }
+
+    /// <summary>Nothing executes in a slot that was reserved. False: what was claimed meanwhile takes it.</summary>
+    public bool Free([NotNullWhen(false)] out HeldJob? next)
+    {
+        lock (_lock)
+        {
+            if (_ahead.TryDequeue(out next))
+            {
+                return false;
+            }
+
+            _executing--;
+            return true;
         }
     }
 
