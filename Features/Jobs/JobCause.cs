@@ -136,6 +136,12 @@ internal sealed record JobCause(
             return new(NoHandler, $"Nothing in this version of the service executes jobs of kind {place.Kind}.", queue);
         }
 
+        if (!place.ServedHere && place.IsUnknown)
+        {
+            var why = $"The worker that had it last executes no jobs of kind {place.Kind}.";
+            return new(NoHandler, why, queue, place.RunAt);
+        }
+
         if (place.IsScheduled)
         {
             return Later(place);

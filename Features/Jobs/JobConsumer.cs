@@ -49,7 +49,8 @@ public abstract record JobOutcome
     ) : JobOutcome;
 
     /// <summary>Back to its queue with the attempt given back, after a while.</summary>
-    public sealed record Released(TimeSpan After) : JobOutcome;
+    /// <param name="IsUnknown">Whoever had it executes no jobs of its kind; an hour after that was first said it is failed (<c>no_handler</c>).</param>
+    public sealed record Released(TimeSpan After, bool IsUnknown = false) : JobOutcome;
 
     /// <summary>Later again, with the attempt given back: what it needs is not there yet.</summary>
     public sealed record Snoozed(TimeSpan After) : JobOutcome;

@@ -14,6 +14,9 @@ internal sealed record JobPlace
 
     public bool ServedHere { get; init; }
 
+    /// <summary>Whoever had it last executes no jobs of its kind.</summary>
+    public bool IsUnknown { get; init; }
+
     public short? State { get; init; }
 
     public short? Outcome { get; init; }
@@ -97,7 +100,14 @@ internal sealed class JobPlaces(NpgsqlDataSource database, Caller caller)
                     SELECT FROM workers w
                     WHERE w.project_id = j.project_id AND q.name = ANY (w.queues) AND w.directive = 'run'
                         AND w.last_seen_at > now() - interval '2 minutes'
-                ) AS has_worker
+                ) AS has_worker,
+                COALESCE((
+                    SELECT a.outcome = 'released' AND a.error ->> 'code' = 'unknown_kind'
+                    FROM job_attempts a
+                    WHERE a.project_id = j.project_id AND a.job_id = j.id
+                    ORDER BY a.at DESC
+                    LIMIT 1
+                ), false) AS is_unknown
             FROM jobs j
             JOIN queues q ON q.project_id = j.project_id AND q.queue_id = j.queue_id
             LEFT JOIN queue_rates r ON r.project_id = j.project_id AND r.queue_id = j.queue_id AND q.rate_count IS NOT NULL
@@ -137,7 +147,7 @@ internal sealed class JobPlaces(NpgsqlDataSource database, Caller caller)
             WHERE j.project_id = @ProjectId AND j.id = @Id
             UNION ALL
             SELECT q.name, h.kind, q.served_by = 'service', NULL, h.outcome, 0::smallint, h.attempt, h.run_at, false, h.claimed_at, NULL,
-                false, NULL, NULL, h.finished_at, h.worker_id, h.lane, NULL, NULL, NULL, NULL, 0, 0, 0, NULL, false, false
+                false, NULL, NULL, h.finished_at, h.worker_id, h.lane, NULL, NULL, NULL, NULL, 0, 0, 0, NULL, false, false, false
             FROM job_history h
             JOIN queues q ON q.project_id = h.project_id AND q.queue_id = h.queue_id
             WHERE h.project_id = @ProjectId AND h.id = @Id AND h.finished_at >= id_time(@Id) - interval '1 minute'

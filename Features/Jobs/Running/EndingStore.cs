@@ -21,6 +21,16 @@ internal sealed partial class EndingStore(
 {
     private const int MaxSnoozes = 1_000;
     public static readonly TimeSpan MaxDelay = TimeSpan.FromHours(24);
+
+    /// <summary>When a job is tried again of whose kind nobody knew anything.</summary>
+    public static readonly TimeSpan UnknownKindDelay = TimeSpan.FromSeconds(60);
+
+    private static readonly JobOutcome.Failed NoHandler = new(
+        "no_handler",
+        "For an hour nobody knew how to execute jobs of its kind.",
+        Retryable: false
+    );
+
     private static readonly JobOutcome.Failed TooManySnoozes = new(
         "too_many_snoozes",
         "It was snoozed a thousand times.",
@@ -38,6 +48,11 @@ internal sealed partial class EndingStore(
         if (ActsOnEnd(endings[0]))
         {
             return await GiveUpAsync(connection, endings[0]);
+        }
+
+        if (endings.Any(IsUnknown))
+        {
+            endings = await GiveUpUnknownAsync(connection, endings);
         }
 
         var byFate = endings.ToLookup(FateOf);
@@ -72,6 +87,25 @@ internal sealed partial class EndingStore(
             JobOutcome.Failed { Retryable: true } when ending.Job.Attempt < ending.Job.MaxAttempts => Fate.Retried,
             _ => Fate.Failed,
         };
+
+    private static bool IsUnknown(Ending ending) => ending.Outcome is JobOutcome.Released { IsUnknown: true };
+
+    private static async Task<IReadOnlyList<Ending>> GiveUpUnknownAsync(
+        NpgsqlConnection connection,
+        IReadOnlyList<Ending> endings
+    )
+    {
+        var unknown = endings.Where(IsUnknown).ToArray();
+        var over = new HashSet<Ending>();
+        await using var batch = new NpgsqlBatch(connection) { BatchCommands = { JobEndings.FindUnknown(unknown) } };
+        await using var reader = await batch.ExecuteReaderAsync();
+        while (await reader.ReadAsync())
+        {
+            over.Add(unknown[reader.GetInt64(0) - 1]);
+        }
+
+        return [.. endings.Select(ending => over.Contains(ending) ? ending with { Outcome = NoHandler } : ending)];
+    }
 
     private static async Task<IEnumerable<(Ending, TimeSpan)>> ScheduleAsync(
         NpgsqlConnection connection,

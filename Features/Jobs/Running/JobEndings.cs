@@ -53,6 +53,17 @@ internal static class JobEndings
             },
         };
 
+    /// <summary>Which of these jobs nobody knew how to execute for an hour: their places, from 1.</summary>
+    public static NpgsqlBatchCommand FindUnknown(IReadOnlyList<Ending> endings) =>
+        new(Sql.FindUnknown)
+        {
+            Parameters =
+            {
+                Of("ProjectIds", NpgsqlDbType.Uuid, endings.Select(ending => ending.Job.ProjectId).ToArray()),
+                Of("Ids", NpgsqlDbType.Uuid, endings.Select(ending => ending.Job.Id).ToArray()),
+            },
+        };
+
     /// <summary>The error as it is stored; null where there is none.</summary>
     public static string? Error(JobOutcome outcome) =>
         outcome switch
@@ -68,6 +79,10 @@ internal static class JobEndings
             ),
             JobOutcome.Failed failed => JsonSerializer.Serialize(
                 new { failed.Code, failed.Message },
+                JsonRules.Options
+            ),
+            JobOutcome.Released { IsUnknown: true } => JsonSerializer.Serialize(
+                new { JobProblems.UnknownKind.Code, Message = "Whoever had it executes no jobs of its kind." },
                 JsonRules.Options
             ),
             _ => null,
@@ -178,6 +193,16 @@ internal static class JobEndings
             UNION ALL
             SELECT NULL, count(*), false, false, false
             FROM found
+            """;
+
+        public const string FindUnknown = """
+            SELECT s.position
+            FROM unnest(@ProjectIds::uuid[], @Ids::uuid[]) WITH ORDINALITY AS s(project_id, id, position)
+            WHERE EXISTS (
+                SELECT FROM job_attempts a
+                WHERE a.project_id = s.project_id AND a.job_id = s.id AND a.outcome = 'released'
+                    AND a.error ->> 'code' = 'unknown_kind' AND a.at < now() - interval '1 hour'
+            )
             """;
 
         public const string ReadPolicies = """

@@ -19,7 +19,6 @@ internal sealed partial class JobExecution(
 )
 {
     private const int MaxResultLength = 256 * 1024;
-    private static readonly TimeSpan UnknownKindDelay = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan OutageDelay = TimeSpan.FromSeconds(1);
     private static readonly ActivitySource Activities = new("Bellhop.Jobs");
 
@@ -36,7 +35,7 @@ internal sealed partial class JobExecution(
         {
             // enqueued by a newer version that will be here too, or still is beside this one
             UnknownKind(logger, job.Id, job.Kind);
-            return new JobOutcome.Released(UnknownKindDelay);
+            return new JobOutcome.Released(EndingStore.UnknownKindDelay, IsUnknown: true);
         }
 
         if (consumer.IsInternal && !BuiltInQueues.Holds(job.Queue))

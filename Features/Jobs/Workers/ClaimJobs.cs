@@ -42,8 +42,7 @@ public static class ClaimJobs
         {
             var result = await mediator.Send(new Command(body.Value), cancellationToken);
             return result.ToHttp(claim => new HandedClaim(
-                claim.View,
-                claim.Jobs,
+                claim,
                 http.RequestServices.GetRequiredService<WorkerClaims>()
             ));
         }
@@ -54,9 +53,14 @@ public static class ClaimJobs
     /// <summary>What is claimed, and how it is shown.</summary>
     public sealed record Response
     {
-        internal Response(IReadOnlyList<ClaimedRow> jobs, ClaimView view) => (Jobs, View) = (jobs, view);
+        internal Response(WorkerClaim? claim, Guid claimKey, ClaimView view) =>
+            (Jobs, IsRepeat, ClaimKey, View) = (claim?.Jobs ?? [], claim?.IsRepeat ?? false, claimKey, view);
 
         internal IReadOnlyList<ClaimedRow> Jobs { get; }
+
+        internal bool IsRepeat { get; }
+
+        internal Guid ClaimKey { get; }
 
         public ClaimView View { get; }
     }
@@ -90,7 +94,7 @@ public static class ClaimJobs
                 var directive = await registry.SawAsync(caller.ProjectId, asked.Worker, names, cancellationToken);
                 if (directive != Directive.Run)
                 {
-                    return Answer([], [], directive, Rest);
+                    return Answer(null, directive, Rest);
                 }
 
                 var taken = await claims.TakeAsync(caller, asked, cancellationToken);
@@ -123,23 +127,19 @@ public static class ClaimJobs
                     || lifetime.ApplicationStopping.IsCancellationRequested
                 )
                 {
-                    return Answer(claim.Jobs, claim.Signals, directive, 0);
+                    return Answer(claim, directive, 0);
                 }
 
                 await waiter.WaitAsync(left, cancellationToken);
             }
 
-            Response Answer(
-                IReadOnlyList<ClaimedRow> jobs,
-                IReadOnlyList<SignalView> signals,
-                string directive,
-                int retryInSeconds
-            ) =>
+            Response Answer(WorkerClaim? claim, string directive, int retryInSeconds) =>
                 new(
-                    jobs,
+                    claim,
+                    asked.ClaimKey!.Value,
                     new ClaimView(
-                        [.. jobs.Select(row => WorkView.Of(row, asked.ClaimKey!.Value))],
-                        signals,
+                        [.. (claim?.Jobs ?? []).Select(row => WorkView.Of(row, asked.ClaimKey!.Value))],
+                        claim?.Signals ?? [],
                         directive,
                         retryInSeconds
                     )

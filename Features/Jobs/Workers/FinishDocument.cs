@@ -25,7 +25,10 @@ public sealed record FinishDocument([property: MaxLength(FinishDocument.MaxJobs)
 /// again, the attempt does not count; <c>released</c>: the same, for another worker.
 /// </param>
 /// <param name="Result">With <c>succeeded</c>: any JSON, 256 KiB at most.</param>
-/// <param name="Error">With <c>failed</c>.</param>
+/// <param name="Error">
+/// With <c>failed</c>; with <c>released</c> the code <c>unknown_kind</c> alone means something: the worker executes no jobs of that kind, it
+/// comes again after a minute, and an hour after the first such word it is failed (<c>no_handler</c>).
+/// </param>
 /// <param name="DelaySeconds">With <c>snoozed</c> (where it must be given) and <c>released</c>: 0 to 86,400.</param>
 /// <param name="Logs">Lines that were not sent yet: stored before the end is, each once.</param>
 public sealed record EndDocument(
@@ -51,6 +54,10 @@ public sealed record EndDocument(
             ),
             "canceled" => JobOutcome.Canceled.Instance,
             "snoozed" => new JobOutcome.Snoozed(TimeSpan.FromSeconds(DelaySeconds ?? 0)),
+            "released" when Error?.Code == JobProblems.UnknownKind.Code => new JobOutcome.Released(
+                DelaySeconds is { } wait ? TimeSpan.FromSeconds(wait) : EndingStore.UnknownKindDelay,
+                IsUnknown: true
+            ),
             "released" => new JobOutcome.Released(TimeSpan.FromSeconds(DelaySeconds ?? 0)),
             _ => new JobOutcome.Failed(
                 Error?.Code ?? "failed",

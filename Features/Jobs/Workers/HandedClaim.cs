@@ -1,9 +1,7 @@
-using Bellhop.Features.Jobs.Running;
-
 namespace Bellhop.Features.Jobs.Workers;
 
 /// <summary>Writes the answer of a claim; when nobody takes it, the jobs are claimable again at once and their attempts do not count.</summary>
-internal sealed class HandedClaim(ClaimView view, IReadOnlyList<ClaimedRow> jobs, WorkerClaims claims) : IResult
+internal sealed class HandedClaim(ClaimJobs.Response claim, WorkerClaims claims) : IResult
 {
     public async Task ExecuteAsync(HttpContext httpContext)
     {
@@ -11,7 +9,7 @@ internal sealed class HandedClaim(ClaimView view, IReadOnlyList<ClaimedRow> jobs
         {
             if (!httpContext.RequestAborted.IsCancellationRequested)
             {
-                await TypedResults.Ok(view).ExecuteAsync(httpContext);
+                await TypedResults.Ok(claim.View).ExecuteAsync(httpContext);
                 await httpContext.Response.Body.FlushAsync(httpContext.RequestAborted);
             }
         }
@@ -22,7 +20,7 @@ internal sealed class HandedClaim(ClaimView view, IReadOnlyList<ClaimedRow> jobs
 
         if (httpContext.RequestAborted.IsCancellationRequested)
         {
-            await claims.GiveBackAsync(jobs);
+            await claims.GiveBackAsync(claim.Jobs, claim.ClaimKey, claim.IsRepeat);
         }
     }
 }

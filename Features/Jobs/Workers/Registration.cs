@@ -10,6 +10,7 @@ internal static class Registration
         services.AddSingleton<FinishRules>();
         services.AddSingleton<WorkerRegistry>();
         services.AddSingleton<HandedJobs>();
+        services.AddSingleton<RepeatedClaims>();
         services.AddSingleton<WorkerClaims>();
         services.AddSingleton<WorkerDesk>();
         services.AddHostedService(provider => provider.GetRequiredService<WorkerDesk>());

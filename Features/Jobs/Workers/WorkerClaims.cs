@@ -11,7 +11,13 @@ namespace Bellhop.Features.Jobs.Workers;
 
 /// <summary>What a claim of a worker brought.</summary>
 /// <param name="Held">How many leases the worker has in all.</param>
-internal sealed record WorkerClaim(IReadOnlyList<ClaimedRow> Jobs, IReadOnlyList<SignalView> Signals, long Held);
+/// <param name="IsRepeat">They are what a call with the same key was given before.</param>
+internal sealed record WorkerClaim(
+    IReadOnlyList<ClaimedRow> Jobs,
+    IReadOnlyList<SignalView> Signals,
+    long Held,
+    bool IsRepeat
+);
 
 /// <summary>Takes jobs off the queues of remote workers: one statement for all queues without a limit, one for each that has one.</summary>
 /// <remarks>
@@ -24,6 +30,7 @@ internal sealed class WorkerClaims(
     JobKinds kinds,
     EndingStore endings,
     HandedJobs handed,
+    RepeatedClaims repeated,
     QueueMinutes minutes,
     TimeProvider clock
 ) : IDisposable
@@ -69,18 +76,29 @@ internal sealed class WorkerClaims(
         }
     }
 
-    /// <summary>Gives back what was claimed for a worker that has gone before it was told.</summary>
-    public async Task GiveBackAsync(IReadOnlyList<ClaimedRow> jobs)
-    {
-        if (jobs.Count > 0)
-        {
-            await using var connection = await databases.Workers.OpenConnectionAsync(CancellationToken.None);
-            await endings.WriteAsync(
-                connection,
-                [.. jobs.Select(row => new Ending(row.Job, new JobOutcome.Released(TimeSpan.Zero)))]
+    /// <summary>Gives back what was claimed for a worker that has gone before it was told, unless it asked again and was told then.</summary>
+    public Task GiveBackAsync(IReadOnlyList<ClaimedRow> jobs, Guid claimKey, bool isRepeat) =>
+        jobs.Count == 0
+            ? Task.CompletedTask
+            : repeated.InTurnAsync(
+                claimKey,
+                async () =>
+                {
+                    var isNobodys = repeated.Cut(claimKey, isRepeat);
+                    if (isNobodys)
+                    {
+                        await using var connection = await databases.Workers.OpenConnectionAsync(
+                            CancellationToken.None
+                        );
+                        await endings.WriteAsync(
+                            connection,
+                            [.. jobs.Select(row => new Ending(row.Job, new JobOutcome.Released(TimeSpan.Zero)))]
+                        );
+                    }
+
+                    return isNobodys;
+                }
             );
-        }
-    }
 
     public void Dispose()
     {
@@ -103,7 +121,10 @@ internal sealed class WorkerClaims(
         try
         {
             await using var connection = await databases.Workers.OpenConnectionAsync(cancellationToken);
-            return await TakeAsync(connection, caller.ProjectId, asked, queueTurn);
+            return await repeated.InTurnAsync(
+                asked.ClaimKey!.Value,
+                () => TakeAsync(connection, caller.ProjectId, asked, queueTurn)
+            );
         }
         finally
         {
@@ -159,7 +180,11 @@ internal sealed class WorkerClaims(
             await endings.WriteAsync(connection, [new Ending(late.Job, JobOutcome.Expired.Instance)]);
         }
 
-        if (!isAgain)
+        if (isAgain)
+        {
+            repeated.Repeat(asked.ClaimKey!.Value);
+        }
+        else
         {
             jobs.ForEach(row => minutes.CountStarted(row.Job, row.WaitedSeconds));
         }
@@ -169,7 +194,8 @@ internal sealed class WorkerClaims(
         return new WorkerClaim(
             jobs,
             looked.Any(one => one.HasCanceled) ? await SignalsAsync(connection, projectId, asked) : [],
-            looked.Count == 0 ? 0 : looked[0].Held
+            looked.Count == 0 ? 0 : looked[0].Held,
+            isAgain
         );
     }
 

@@ -101,6 +101,33 @@ public sealed class FinishJobsTests(ServiceFixture service)
         Assert.Equal((1, 2), (theirs.GetProperty("lost").GetInt32(), theirs.GetProperty("attempt").GetInt32()));
     }
 
+    [Fact]
+    public async Task A_job_of_a_kind_its_workers_do_not_know_keeps_its_attempts_says_why_and_is_failed_after_an_hour()
+    {
+        var (project, worker) = await StartAsync();
+        var id = await worker.EnqueueAsync();
+        var release = Assert.Single(await worker.ClaimAsync());
+        object? Unknown(JsonElement job) => TestWorker.End(job, "released", error: new { code = "unknown_kind" });
+
+        Assert.Equal(["accepted"], await worker.FinishAsync(Unknown(release)!));
+        var why = (await project.Http.CallAsync("GET", $"/v1/jobs/{id}/why")).Body;
+        Assert.Equal("no_handler", why.GetProperty("cause").GetString());
+        await TestJobs.MakeDueAsync(project, id);
+        var again = Assert.Single(await worker.ClaimAsync());
+        Assert.Equal(1, again.GetProperty("attempt").GetInt32());
+
+        await TestJobs.ExecuteAsync(
+            service.Database,
+            "UPDATE job_attempts SET at = at - interval '61 minutes' WHERE project_id = @Id",
+            new { project.Id }
+        );
+        Assert.Equal(["accepted"], await worker.FinishAsync(Unknown(again)!));
+
+        var job = await TestJobs.GetAsync(project, id);
+        Assert.Equal("failed", job.State());
+        Assert.Equal("no_handler", job.GetProperty("error").GetProperty("code").GetString());
+    }
+
     /// <summary>The number of the attempt repeats, that of the claim does not.</summary>
     [Fact]
     public async Task What_is_released_has_its_attempt_back_and_the_old_lease_is_worth_nothing()
