@@ -24,6 +24,7 @@ public sealed class LogLines : ILoggerProvider
 
     private readonly ConcurrentQueue<byte[]> _lines = new();
     private readonly AutoResetEvent _arrived = new(false);
+    private readonly ManualResetEvent _ended = new(false);
     private readonly ConcurrentDictionary<string, ILogger> _loggers = new(StringComparer.Ordinal);
     private readonly Stream _output;
     private readonly LogFormat _format;
@@ -50,6 +51,7 @@ public sealed class LogLines : ILoggerProvider
         if (!_hasEnded)
         {
             _hasEnded = true;
+            _ended.Set();
             _arrived.Set();
             _writer.Join(Farewell);
         }
@@ -79,12 +81,7 @@ public sealed class LogLines : ILoggerProvider
             while (!isLast)
             {
                 _arrived.WaitOne();
-                isLast = _hasEnded;
-                if (!isLast)
-                {
-                    Thread.Sleep(Gathering);
-                }
-
+                isLast = _ended.WaitOne(Gathering);
                 Interlocked.Exchange(ref _isWoken, 0);
                 while (_lines.TryDequeue(out var line))
                 {

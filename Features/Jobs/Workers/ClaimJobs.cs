@@ -1,4 +1,3 @@
-using Bellhop.Features.Jobs.Running;
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Http;
 using Bellhop.Infrastructure.Http.Idempotency;
@@ -42,7 +41,9 @@ public static class ClaimJobs
         {
             var result = await mediator.Send(new Command(body.Value), cancellationToken);
             return result.ToHttp(claim => new HandedClaim(
-                claim,
+                claim.View,
+                claim.Claim,
+                body.Value.ClaimKey!.Value,
                 http.RequestServices.GetRequiredService<WorkerClaims>()
             ));
         }
@@ -53,14 +54,9 @@ public static class ClaimJobs
     /// <summary>What is claimed, and how it is shown.</summary>
     public sealed record Response
     {
-        internal Response(WorkerClaim? claim, Guid claimKey, ClaimView view) =>
-            (Jobs, IsRepeat, ClaimKey, View) = (claim?.Jobs ?? [], claim?.IsRepeat ?? false, claimKey, view);
+        internal Response(WorkerClaim claim, ClaimView view) => (Claim, View) = (claim, view);
 
-        internal IReadOnlyList<ClaimedRow> Jobs { get; }
-
-        internal bool IsRepeat { get; }
-
-        internal Guid ClaimKey { get; }
+        internal WorkerClaim Claim { get; }
 
         public ClaimView View { get; }
     }
@@ -94,7 +90,7 @@ public static class ClaimJobs
                 var directive = await registry.SawAsync(caller.ProjectId, asked.Worker, names, cancellationToken);
                 if (directive != Directive.Run)
                 {
-                    return Answer(null, directive, Rest);
+                    return Answer(WorkerClaim.Nothing, directive, Rest);
                 }
 
                 var taken = await claims.TakeAsync(caller, asked, cancellationToken);
@@ -133,13 +129,12 @@ public static class ClaimJobs
                 await waiter.WaitAsync(left, cancellationToken);
             }
 
-            Response Answer(WorkerClaim? claim, string directive, int retryInSeconds) =>
+            Response Answer(WorkerClaim claim, string directive, int retryInSeconds) =>
                 new(
                     claim,
-                    asked.ClaimKey!.Value,
                     new ClaimView(
-                        [.. (claim?.Jobs ?? []).Select(row => WorkView.Of(row, asked.ClaimKey!.Value))],
-                        claim?.Signals ?? [],
+                        [.. claim.Jobs.Select(row => WorkView.Of(row, asked.ClaimKey!.Value))],
+                        claim.Signals,
                         directive,
                         retryInSeconds
                     )

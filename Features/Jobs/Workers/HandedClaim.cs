@@ -1,7 +1,7 @@
 namespace Bellhop.Features.Jobs.Workers;
 
 /// <summary>Writes the answer of a claim; when nobody takes it, the jobs are claimable again at once and their attempts do not count.</summary>
-internal sealed class HandedClaim(ClaimJobs.Response claim, WorkerClaims claims) : IResult
+internal sealed class HandedClaim(ClaimView view, WorkerClaim claim, Guid claimKey, WorkerClaims claims) : IResult
 {
     public async Task ExecuteAsync(HttpContext httpContext)
     {
@@ -9,7 +9,7 @@ internal sealed class HandedClaim(ClaimJobs.Response claim, WorkerClaims claims)
         {
             if (!httpContext.RequestAborted.IsCancellationRequested)
             {
-                await TypedResults.Ok(claim.View).ExecuteAsync(httpContext);
+                await TypedResults.Ok(view).ExecuteAsync(httpContext);
                 await httpContext.Response.Body.FlushAsync(httpContext.RequestAborted);
             }
         }
@@ -20,7 +20,7 @@ internal sealed class HandedClaim(ClaimJobs.Response claim, WorkerClaims claims)
 
         if (httpContext.RequestAborted.IsCancellationRequested)
         {
-            await claims.GiveBackAsync(claim.Jobs, claim.ClaimKey, claim.IsRepeat);
+            await claims.GiveBackAsync(claim, claimKey);
         }
     }
 }

@@ -11,6 +11,7 @@ internal static class Registration
         services.AddSingleton<WorkerRegistry>();
         services.AddSingleton<HandedJobs>();
         services.AddSingleton<RepeatedClaims>();
+        services.AddSingleton<CanceledLeases>();
         services.AddSingleton<WorkerClaims>();
         services.AddSingleton<WorkerDesk>();
         services.AddHostedService(provider => provider.GetRequiredService<WorkerDesk>());

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Bellhop.Features.Jobs.Queues;
 using Bellhop.Features.Jobs.Running;
 using Bellhop.Infrastructure.Auth;
@@ -17,7 +16,10 @@ internal sealed record WorkerClaim(
     IReadOnlyList<SignalView> Signals,
     long Held,
     bool IsRepeat
-);
+)
+{
+    public static WorkerClaim Nothing { get; } = new([], [], 0, IsRepeat: false);
+}
 
 /// <summary>Takes jobs off the queues of remote workers: one statement for all queues without a limit, one for each that has one.</summary>
 /// <remarks>
@@ -31,6 +33,7 @@ internal sealed class WorkerClaims(
     EndingStore endings,
     HandedJobs handed,
     RepeatedClaims repeated,
+    CanceledLeases canceled,
     QueueMinutes minutes,
     TimeProvider clock
 ) : IDisposable
@@ -41,16 +44,12 @@ internal sealed class WorkerClaims(
     private static readonly TimeSpan MaxTurn = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan MaxQueueTurn = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan MaxOnward = TimeSpan.FromMilliseconds(250);
-    private static readonly TimeSpan Repeat = TimeSpan.FromSeconds(3);
 
     private readonly SemaphoreSlim _turns = new(AtOnce);
 
     // by the first queue that is asked for; two queues that share one cost each other a little time
     private readonly QueueTurn[] _queueTurns = [.. Enumerable.Range(0, 64).Select(_ => new QueueTurn())];
     private readonly string[] _carriers = kinds.Carriers;
-
-    // written by claims: when a worker was last told to stop a job, so that its next claim may wait
-    private readonly ConcurrentDictionary<(Guid Id, long ClaimNo), long> _told = new();
 
     /// <summary>Null: there are too many claims at this moment.</summary>
     public async Task<Result<WorkerClaim>?> TakeAsync(
@@ -77,14 +76,14 @@ internal sealed class WorkerClaims(
     }
 
     /// <summary>Gives back what was claimed for a worker that has gone before it was told, unless it asked again and was told then.</summary>
-    public Task GiveBackAsync(IReadOnlyList<ClaimedRow> jobs, Guid claimKey, bool isRepeat) =>
-        jobs.Count == 0
+    public Task GiveBackAsync(WorkerClaim claim, Guid claimKey) =>
+        claim.Jobs.Count == 0
             ? Task.CompletedTask
             : repeated.InTurnAsync(
                 claimKey,
                 async () =>
                 {
-                    var isNobodys = repeated.Cut(claimKey, isRepeat);
+                    var isNobodys = repeated.Cut(claimKey, claim.IsRepeat);
                     if (isNobodys)
                     {
                         await using var connection = await databases.Workers.OpenConnectionAsync(
@@ -92,7 +91,7 @@ internal sealed class WorkerClaims(
                         );
                         await endings.WriteAsync(
                             connection,
-                            [.. jobs.Select(row => new Ending(row.Job, new JobOutcome.Released(TimeSpan.Zero)))]
+                            [.. claim.Jobs.Select(row => new Ending(row.Job, new JobOutcome.Released(TimeSpan.Zero)))]
                         );
                     }
 
@@ -193,7 +192,9 @@ internal sealed class WorkerClaims(
 
         return new WorkerClaim(
             jobs,
-            looked.Any(one => one.HasCanceled) ? await SignalsAsync(connection, projectId, asked) : [],
+            looked.Any(one => one.HasCanceled)
+                ? await canceled.TellAsync(connection, projectId, asked.Worker!.Id!.Value)
+                : [],
             looked.Count == 0 ? 0 : looked[0].Held,
             isAgain
         );
@@ -270,40 +271,6 @@ internal sealed class WorkerClaims(
         return (await ClaimAnswer.ReadAsync(reader, isLimited: true, clock.GetTimestamp(), clock)).Rows;
     }
 
-    private async Task<IReadOnlyList<SignalView>> SignalsAsync(
-        NpgsqlConnection connection,
-        Guid projectId,
-        ClaimDocument asked
-    )
-    {
-        var signals = new List<SignalView>();
-        await using var command = new NpgsqlCommand(Sql.FindCanceled, connection)
-        {
-            Parameters = { new("ProjectId", projectId), new("WorkerId", asked.Worker!.Id!.Value) },
-        };
-        await using var reader = await command.ExecuteReaderAsync();
-        while (await reader.ReadAsync())
-        {
-            var (id, lease) = (reader.GetGuid(0), new Lease(reader.GetInt64(1), reader.GetGuid(2)));
-            var now = clock.GetTimestamp();
-            if (!_told.TryGetValue((id, lease.ClaimNo), out var told) || clock.GetElapsedTime(told, now) > Repeat)
-            {
-                _told[(id, lease.ClaimNo)] = now;
-                signals.Add(new SignalView(id, lease.ToString(), "cancel"));
-            }
-        }
-
-        foreach (var (key, told) in _told.Count > 1_000 ? _told.ToArray() : [])
-        {
-            if (clock.GetElapsedTime(told) > Repeat)
-            {
-                _told.TryRemove(key, out _);
-            }
-        }
-
-        return signals;
-    }
-
     private void AddCommon(NpgsqlParameterCollection parameters, ClaimDocument asked, int free)
     {
         parameters.Add(new("Free", free));
@@ -361,18 +328,6 @@ internal sealed class WorkerClaims(
     private static NpgsqlParameter Of(string name, NpgsqlDbType type, object values) =>
         new(name, NpgsqlDbType.Array | type) { Value = values };
 
-    /// <summary>Claims that begin with one queue, of which one at a time has this.</summary>
-    private sealed class QueueTurn
-    {
-        public SemaphoreSlim Free { get; } = new(1);
-
-        /// <summary>Where the last claim ended.</summary>
-        public ClaimCursors Cursors { get; } = new();
-
-        /// <summary>When a claim looked at all there was.</summary>
-        public long LookedAt { get; set; }
-    }
-
     /// <param name="MostLost">How often that one of all it holds was lost that was lost most often.</param>
     /// <param name="HasCanceled">Of all it holds some are to be canceled.</param>
     private sealed record LookedAt(
@@ -398,14 +353,6 @@ internal sealed class WorkerClaims(
                 WHERE project_id = @ProjectId AND worker_id = @WorkerId AND claim_key IS NOT NULL AND state = 2
             ) AS h
             LEFT JOIN queues q ON q.project_id = @ProjectId AND q.name = s.name AND q.deleted_at IS NULL
-            """;
-
-        public const string FindCanceled = """
-            SELECT id, claim_no, claim_key
-            FROM jobs
-            WHERE project_id = @ProjectId AND worker_id = @WorkerId AND claim_key IS NOT NULL AND state = 2
-                AND cancel_requested_at IS NOT NULL
-            LIMIT 1000
             """;
     }
 }
