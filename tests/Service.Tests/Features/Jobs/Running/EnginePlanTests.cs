@@ -34,6 +34,7 @@ public sealed partial class EnginePlanTests(ServiceFixture service) : IAsyncLife
     [InlineData("ClaimStatements", "Onward")]
     [InlineData("ClaimStatements", "Limited")]
     [InlineData("ClaimStatements", "OfWorker")]
+    [InlineData("JobStarter", "Begin")]
     [InlineData("JobEndings", "Finish")]
     [InlineData("JobEndings", "GiveBack")]
     [InlineData("Heartbeat", "Extend")]
