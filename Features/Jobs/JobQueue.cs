@@ -23,8 +23,8 @@ public static class JobQueue
     public const string LeaseLost = "BH001";
 
     /// <summary>
-    /// Enqueues; answers what is there now. A job on a queue that does not exist, or is not for it, is left out, as is one of a taken <c>one_of</c>, and one
-    /// whose key is not its own (<see cref="JobKeys.Take"/>).
+    /// Enqueues; answers what is there now. A job on a queue that does not exist, or is not for it, is left out, as is one of a taken
+    /// <c>one_of</c>, and one whose key is not its own (<see cref="JobKeys.Take"/>).
     /// </summary>
     public static async Task<IReadOnlyList<StoredJob>> EnqueueAsync(
         NpgsqlConnection connection,

@@ -14,7 +14,7 @@ internal sealed class HeldJobs
     // raised by whoever removes
     private long _ended;
 
-    /// <summary>How many there were whose end is stored.</summary>
+    /// <summary>How many it holds no more, however that came.</summary>
     public long Ended => Interlocked.Read(ref _ended);
 
     public IEnumerable<HeldJob> All => _held.Select(pair => pair.Key);
