@@ -23,6 +23,7 @@ public readonly record struct QueueRef(Guid ProjectId, long QueueId)
 /// <summary>Wakes the runners when work was put on a queue. Only a hint: polling finds what it misses.</summary>
 public sealed class QueueSignals : IDisposable
 {
+    private const int MaxServed = 10_000;
     private const string PausedTopic = "paused:";
 
     private const string Topic = "jobs";
@@ -37,6 +38,9 @@ public sealed class QueueSignals : IDisposable
     // added by whoever commits a job, taken by the runner's one loop
     private readonly ConcurrentDictionary<QueueRef, byte> _named = new();
 
+    // told by the runner's one loop, read by whoever raises
+    private readonly ConcurrentDictionary<long, byte> _served = new();
+
     // raised where it is not said which queue, taken by the runner's one loop
     private volatile bool _isUnnamed;
 
@@ -50,6 +54,20 @@ public sealed class QueueSignals : IDisposable
     {
         _notifications = notifications;
         _subscription = notifications.Subscribe(Topic, topic => Tell(QueueRef.Parse(topic.AsSpan(Topic.Length))));
+    }
+
+    /// <summary>The queues with work that the runner of this process serves; others may be those of workers that wait elsewhere.</summary>
+    internal void Serve(IEnumerable<long> queueIds)
+    {
+        if (_served.Count > MaxServed)
+        {
+            _served.Clear();
+        }
+
+        foreach (var queueId in queueIds)
+        {
+            _served.TryAdd(queueId, default);
+        }
     }
 
     /// <summary>Whether the runner of this process can take what comes next, so that no other process need be told.</summary>
@@ -73,7 +91,7 @@ public sealed class QueueSignals : IDisposable
     public void Raise(QueueRef queue)
     {
         Tell(queue);
-        if (!_hasRoom)
+        if (!_hasRoom || !_served.ContainsKey(queue.QueueId))
         {
             _notifications.Send($"{Topic}{queue}");
         }

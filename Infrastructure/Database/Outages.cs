@@ -21,8 +21,13 @@ public static class Outages
         {
             return await asking.WaitAsync(Patience, cancellationToken);
         }
-        catch (TimeoutException exception) when (!asking.IsCompleted)
+        catch (TimeoutException exception)
         {
+            if (asking.IsCompleted)
+            {
+                return await asking; // at this moment, or with a timeout of its own
+            }
+
             throw new NpgsqlException("The database has not answered for ten seconds.", exception);
         }
     }

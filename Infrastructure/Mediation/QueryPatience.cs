@@ -7,8 +7,9 @@ namespace Bellhop.Infrastructure.Mediation;
 public sealed class QueryPatience<TRequest, TResponse> : IPipelineBehavior<TRequest, TResponse>
     where TRequest : IRequest<TResponse>
 {
-    // by the name that every slice which only reads gives its request
-    private static readonly bool IsQuery = typeof(TRequest).Name == "Query";
+    // by the names that every slice which only reads, for callers of the API, gives its parts; what the command line asks for may take longer
+    private static readonly bool IsQuery =
+        typeof(TRequest).Name == "Query" && typeof(TRequest).DeclaringType?.GetNestedType("Endpoint") is not null;
 
     public Task<TResponse> Handle(
         TRequest request,

@@ -46,6 +46,7 @@ public static class ValidationProblem
                 "NotEmptyValidator" or "NotNullValidator" => "{PropertyName} is required.",
                 "MaximumLengthValidator" => "{PropertyName} may have {MaxLength} characters at most.",
                 "InclusiveBetweenValidator" => "{PropertyName} must be from {From} to {To}.",
+                "NotEqualValidator" => "{PropertyName} must not be {ComparisonValue}.",
                 _ when key.EndsWith("Validator", StringComparison.Ordinal) => throw new InvalidOperationException(
                     $"Give the rule {key} a wording."
                 ),

@@ -97,27 +97,38 @@ internal static class ClaimStatements
             """;
 
         /// <summary>Queues of a remote worker, without a limit. A call that comes again with its key is answered the same jobs.</summary>
-        // The tags and turns are drawn: a worker that asks for one job at a time is given shares by weight, and the oldest, all the same.
+        // Nothing is taken where one of the queues is not there or not the workers': the call is refused. The tags and turns are drawn: a worker that asks for one job at a time is given shares by weight, and the oldest, all the same.
         public const string OfWorker = $"""
             WITH again AS MATERIALIZED (
-                SELECT ctid AS at
-                FROM jobs
-                WHERE project_id = @ProjectId AND claim_key = @ClaimKey::uuid AND worker_id = @WorkerId AND state = 2
+                SELECT j.ctid AS at
+                FROM jobs j
+                WHERE j.project_id = @ProjectId AND j.claim_key = @ClaimKey::uuid AND j.worker_id = @WorkerId AND j.state = 2
+                    AND EXISTS (
+                        SELECT FROM queues q
+                        WHERE q.project_id = j.project_id AND q.queue_id = j.queue_id AND q.name = ANY (@Queues::text[])
+                    )
             ),
             holding AS (
-                SELECT max(lost) AS lost
+                SELECT max(lost) AS lost, GREATEST(0, LEAST(@Free::integer, @MaxHeld::integer - count(*)))::integer AS free
                 FROM jobs
                 WHERE project_id = @ProjectId AND worker_id = @WorkerId AND claim_key IS NOT NULL AND state = 2
             ),
             wanted AS (
-                SELECT q.project_id, q.queue_id, q.name, ''::text AS pool, q.lease_seconds, q.max_run_seconds, q.weight, @Free::integer AS free,
-                    LEAST(s.max, @Free::integer) AS quota, -ln(1 - random()) / q.weight AS tag, floor(16 * random())::bigint AS starts,
+                SELECT q.project_id, q.queue_id, q.name, ''::text AS pool, q.lease_seconds, q.max_run_seconds, q.weight, h.free,
+                    LEAST(s.max, h.free) AS quota, -ln(1 - random()) / q.weight AS tag, floor(16 * random())::bigint AS starts,
                     CASE WHEN h.lost >= 2 THEN 1 WHEN h.lost = 1 THEN 2 ELSE 32767 END AS lost_below
                 FROM unnest(@Queues::text[], @Maxes::integer[]) AS s(name, max)
                 JOIN queues q ON q.project_id = @ProjectId AND q.name = s.name AND q.deleted_at IS NULL
                 CROSS JOIN holding h
                 WHERE q.served_by = 'workers' AND q.paused_at IS NULL AND q.max_running IS NULL AND q.rate_count IS NULL
-                    AND NOT EXISTS (SELECT FROM again)
+                    AND NOT EXISTS (SELECT FROM again) AND NOT EXISTS (
+                        SELECT
+                        FROM unnest(@Queues::text[]) AS n(name)
+                        WHERE NOT EXISTS (
+                            SELECT FROM queues o
+                            WHERE o.project_id = @ProjectId AND o.name = n.name AND o.deleted_at IS NULL AND o.served_by = 'workers'
+                        )
+                    )
             ),
             {Taking}
             SELECT (SELECT count(*) FROM picked) AS seen, NULL::uuid[] AS projects, NULL::bigint[] AS queues,

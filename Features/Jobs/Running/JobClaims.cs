@@ -231,6 +231,7 @@ internal sealed class JobClaims(
         Note(answer);
         var known = _ready.Select(queue => queue.Id).ToHashSet();
         _ready = answer.Ready;
+        signals.Serve(_ready.Select(queue => queue.Id));
         if (isWhole)
         {
             _shares.KeepOnly(_ready.Select(queue => queue.Id).ToHashSet());

@@ -58,6 +58,40 @@ internal sealed class WorkerClaims(
         CancellationToken cancellationToken
     )
     {
+        var taking = TakeOfQueueAsync(caller, asked, cancellationToken);
+        try
+        {
+            return await taking.WaitPatientlyAsync(CancellationToken.None);
+        }
+        catch (NpgsqlException) when (!taking.IsCompleted)
+        {
+            _ = GiveBackLateAsync(taking, asked.ClaimKey!.Value);
+            throw;
+        }
+    }
+
+    /// <summary>Gives back what was claimed for a call that was answered long before.</summary>
+    private async Task GiveBackLateAsync(Task<Result<WorkerClaim>?> taking, Guid claimKey)
+    {
+        try
+        {
+            if (await taking is { Problem: null } claimed)
+            {
+                await GiveBackAsync(claimed.Unwrap(), claimKey);
+            }
+        }
+        catch (Exception exception) when (ExpectedErrors.IsOutage(exception))
+        {
+            // its leases run out
+        }
+    }
+
+    private async Task<Result<WorkerClaim>?> TakeOfQueueAsync(
+        Caller caller,
+        ClaimDocument asked,
+        CancellationToken cancellationToken
+    )
+    {
         var queueTurn = _queueTurns[
             (uint)HashCode.Combine(caller.ProjectId, asked.Queues![0].Name) % (uint)_queueTurns.Length
         ];
@@ -89,14 +123,19 @@ internal sealed class WorkerClaims(
                         await using var connection = await databases.Workers.OpenConnectionAsync(
                             CancellationToken.None
                         );
-                        await endings.WriteAsync(
-                            connection,
-                            [.. claim.Jobs.Select(row => new Ending(row.Job, new JobOutcome.Released(TimeSpan.Zero)))]
-                        );
+                        await ReleaseAsync(connection, claim.Jobs);
                     }
 
                     return isNobodys;
                 }
+            );
+
+    private Task ReleaseAsync(NpgsqlConnection connection, IReadOnlyList<ClaimedRow> jobs) =>
+        jobs.Count == 0
+            ? Task.CompletedTask
+            : endings.WriteAsync(
+                connection,
+                [.. jobs.Select(row => new Ending(row.Job, new JobOutcome.Released(TimeSpan.Zero)))]
             );
 
     public void Dispose()
@@ -151,6 +190,7 @@ internal sealed class WorkerClaims(
 
         if (Check(asked.Queues!, looked) is { } problem)
         {
+            await ReleaseAsync(connection, answer.Seen > 0 ? answer.Rows : []); // a queue came between the two looks
             return problem;
         }
 
@@ -161,7 +201,8 @@ internal sealed class WorkerClaims(
         Random.Shared.Shuffle(limited);
         foreach (var queue in limited)
         {
-            var max = Math.Min(queues.First(one => one.Name == queue.Name).Max ?? asked.Max, asked.Max - jobs.Count);
+            var free = (int)Math.Min(asked.Max, MaxHeld - queue.Held) - jobs.Count;
+            var max = Math.Min(queues.First(one => one.Name == queue.Name).Max ?? asked.Max, free);
             if (max > 0)
             {
                 var mostLost = jobs.Max(row => (int?)row.Job.Lost) is { } taken
@@ -219,6 +260,7 @@ internal sealed class WorkerClaims(
         var open = new NpgsqlBatchCommand(ClaimStatements.Sql.OfWorker);
         AddCommon(open.Parameters, asked, asked.Max);
         (turn?.Cursors ?? new ClaimCursors()).AddTo(open.Parameters);
+        open.Parameters.Add(new("MaxHeld", MaxHeld));
         open.Parameters.Add(new("ProjectId", projectId));
         open.Parameters.Add(Of("Queues", NpgsqlDbType.Text, names));
         open.Parameters.Add(

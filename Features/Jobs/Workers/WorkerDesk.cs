@@ -21,6 +21,7 @@ internal sealed partial class WorkerDesk(
 ) : BackgroundService
 {
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan ShortestPause = TimeSpan.FromMilliseconds(10);
 
     private readonly Lock _lock = new();
 
@@ -55,9 +56,10 @@ internal sealed partial class WorkerDesk(
         var pace = new LogPace(clock);
         while (!stoppingToken.IsCancellationRequested)
         {
+            var pause = Pause;
             try
             {
-                await LookAsync(stoppingToken);
+                pause = await LookAsync(stoppingToken);
             }
             catch (Exception exception) when (exception is not OperationCanceledException)
             {
@@ -68,14 +70,14 @@ internal sealed partial class WorkerDesk(
             }
 
             using var patience = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken);
-            patience.CancelAfter(Pause);
+            patience.CancelAfter(pause);
             try
             {
                 await _wake.Reader.ReadAsync(patience.Token);
             }
             catch (OperationCanceledException)
             {
-                // a second without a signal
+                // time without a signal
             }
         }
     }
@@ -115,12 +117,13 @@ internal sealed partial class WorkerDesk(
         }
     }
 
-    private async Task LookAsync(CancellationToken cancellationToken)
+    /// <returns>When to look again, signal or not.</returns>
+    private async Task<TimeSpan> LookAsync(CancellationToken cancellationToken)
     {
         var waiting = Waiting();
         if (waiting.Length == 0)
         {
-            return;
+            return Pause;
         }
 
         await using var connection = await databases.Engine.OpenConnectionAsync(cancellationToken);
@@ -134,7 +137,7 @@ internal sealed partial class WorkerDesk(
             .SelectMany(waiter => waiter.Queues.Select(queue => (waiter.ProjectId, queue)))
             .Distinct()
             .ToArray();
-        var due = await CountDueAsync(connection, wanted, waiting.Length, cancellationToken);
+        var (due, pause) = await CountDueAsync(connection, wanted, waiting.Length, cancellationToken);
         foreach (var waiter in waiting)
         {
             foreach (var key in waiter.Queues.Select(queue => (waiter.ProjectId, queue)))
@@ -147,9 +150,12 @@ internal sealed partial class WorkerDesk(
                 }
             }
         }
+
+        return pause;
     }
 
-    private static async Task<Dictionary<(Guid, string), long>> CountDueAsync(
+    /// <returns>How many jobs of each may begin, and when there may be more without a signal.</returns>
+    private static async Task<(Dictionary<(Guid, string), long>, TimeSpan)> CountDueAsync(
         NpgsqlConnection connection,
         (Guid ProjectId, string Queue)[] wanted,
         int most,
@@ -172,13 +178,16 @@ internal sealed partial class WorkerDesk(
             },
         };
         var due = new Dictionary<(Guid, string), long>();
+        var pause = Pause;
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         while (await reader.ReadAsync(cancellationToken))
         {
             due[wanted[reader.GetInt64(0) - 1]] = reader.GetInt64(1);
+            var room = TimeSpan.FromSeconds(reader.IsDBNull(2) ? Pause.TotalSeconds : reader.GetDouble(2));
+            pause = room < pause ? room : pause;
         }
 
-        return due;
+        return (due, pause < ShortestPause ? ShortestPause : pause);
     }
 
     private static async Task WakeCanceledAsync(
@@ -209,15 +218,18 @@ internal sealed partial class WorkerDesk(
 
     private static class Sql
     {
-        // engine-wide: on behalf of the workers of all projects. Of a queue with a limit no more are woken than may begin.
+        // engine-wide: on behalf of the workers of all projects. Of a queue with a limit no more are woken than may begin; where more are
+        // due than that, the last column says after how many seconds to look again: when its rate has room for one more, or soon,
+        // since nobody says that a job of it ended.
         public const string CountDue = """
-            SELECT w.position, CASE
-                    WHEN q.rate_count IS NOT NULL THEN LEAST(due.count, 1)
-                    WHEN q.max_running IS NULL THEN due.count
-                    ELSE LEAST(due.count, GREATEST(0, q.max_running - (
-                        SELECT count(*) FROM jobs j WHERE j.queue_id = q.queue_id AND j.state = 2
-                    )))
-                END::bigint
+            SELECT w.position,
+                LEAST(due.count, running.room, rate.room)::bigint AS room,
+                CASE
+                    WHEN COALESCE(due.count <= LEAST(running.room, rate.room), true) THEN NULL
+                    WHEN rate.room IS NULL OR running.room < rate.room THEN 0.1
+                    WHEN rate.room > 0 THEN rate.pace
+                    ELSE rate.wait
+                END::float8 AS seconds
             FROM unnest(@ProjectIds::uuid[], @Queues::text[]) WITH ORDINALITY AS w(project_id, name, position)
             JOIN queues q ON q.project_id = w.project_id AND q.name = w.name AND q.deleted_at IS NULL
             CROSS JOIN LATERAL (
@@ -230,6 +242,22 @@ internal sealed partial class WorkerDesk(
                     LIMIT @Limit
                 ) AS job
             ) AS due
+            CROSS JOIN LATERAL (
+                SELECT CASE
+                    WHEN q.max_running IS NOT NULL THEN
+                        GREATEST(0, q.max_running - (SELECT count(*) FROM jobs j WHERE j.queue_id = q.queue_id AND j.state = 2))
+                END AS room
+            ) AS running
+            LEFT JOIN LATERAL (
+                SELECT GREATEST(0, floor(q.rate_burst - ahead.seconds / pace.seconds)) AS room, pace.seconds AS pace,
+                    ahead.seconds - pace.seconds * (q.rate_burst - 1) AS wait
+                FROM (SELECT q.rate_seconds::float8 / q.rate_count AS seconds) AS pace
+                CROSS JOIN LATERAL (
+                    SELECT COALESCE(GREATEST(0, extract(epoch FROM max(r.next_at) - now())), 0)::float8 AS seconds
+                    FROM queue_rates r
+                    WHERE r.project_id = q.project_id AND r.queue_id = q.queue_id
+                ) AS ahead
+            ) AS rate ON q.rate_count IS NOT NULL
             WHERE q.paused_at IS NULL AND q.served_by = 'workers'
             """;
 

@@ -71,7 +71,12 @@ internal sealed class WorkerEnds(
 
         await using var connection = await databases.Workers.OpenConnectionAsync(cancellationToken);
         var held = new List<(int Index, Ending Ending)>();
-        var isMeant = new HashSet<(Guid, long)>();
+        var meant = new Dictionary<(Guid, long), string>();
+        var twice = sound
+            .Select(index => ends[index].Id)
+            .GroupBy(id => id)
+            .Where(group => group.Count() > 1)
+            .ToLookup(group => group.Key);
         var unknown = Array.FindAll(sound, index => !IsSuccessOfOurs(index));
         var found = await FindAsync(connection, Array.ConvertAll(unknown, index => ends[index]), cancellationToken);
         for (var place = 0; place < unknown.Length; place++)
@@ -82,13 +87,19 @@ internal sealed class WorkerEnds(
             {
                 results[index] = Uncalled;
             }
-            else if (found[place] is { Job: { } job } && isMeant.Add((job.Id, job.ClaimNo)))
+            else if (found[place].Job is not { } job)
+            {
+                results[index] = found[place].StatusOf(end.Outcome!);
+            }
+            else if (meant.TryAdd((job.Id, job.ClaimNo), end.Outcome!))
             {
                 held.Add((index, new Ending(job, end.ToOutcome())));
             }
             else
             {
-                results[index] = found[place].Job is null ? found[place].StatusOf(end.Outcome!) : EndStatus.Duplicate;
+                // of two in one request the first counts
+                var isSame = meant[(job.Id, job.ClaimNo)] == end.Outcome;
+                results[index] = isSame ? EndStatus.Duplicate : EndStatus.LeaseLost;
             }
         }
 
@@ -116,8 +127,8 @@ internal sealed class WorkerEnds(
             var isOurs =
                 end.Outcome == "succeeded"
                 && job is not null
-                && caller.Reaches(new Traced(job.Queue))
-                && isMeant.Add((job.Id, job.ClaimNo));
+                && !twice.Contains(end.Id)
+                && caller.Reaches(new Traced(job.Queue));
             if (isOurs)
             {
                 held.Add((index, new Ending(job!, end.ToOutcome())));

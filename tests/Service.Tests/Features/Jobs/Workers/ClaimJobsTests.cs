@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json;
@@ -29,6 +30,93 @@ public sealed class ClaimJobsTests(ServiceFixture service)
         Assert.Empty(await new TestWorker(project.Http, "mail").ClaimAsync());
         Assert.Equal("running", (await TestJobs.GetAsync(project, id)).State());
         Assert.Equal("ready", (await TestJobs.GetAsync(project, later)).State());
+    }
+
+    [Theory]
+    [InlineData("nowhere", "unknown_queue")]
+    [InlineData("default", "not_of_workers")]
+    public async Task A_claim_that_names_a_queue_that_is_not_the_workers_takes_nothing_of_the_others(
+        string other,
+        string code
+    )
+    {
+        var project = await service.NewProjectAsync();
+        var worker = await TestWorker.ForAsync(project, "mail");
+        var id = await worker.EnqueueAsync();
+
+        var (status, body) = await worker.PostAsync(
+            "/v1/jobs/claim",
+            new
+            {
+                worker = new { id = worker.Id, name = "test" },
+                claim_key = Guid.NewGuid(),
+                queues = new[] { new { name = "mail" }, new { name = other } },
+                max = 10,
+            }
+        );
+
+        Assert.Equal(HttpStatusCode.UnprocessableEntity, status);
+        Assert.Contains(code, body.ToString(), StringComparison.Ordinal);
+        var job = Assert.Single(await worker.ClaimAsync());
+        Assert.Equal((id, 1), (job.GetProperty("id").GetGuid(), job.GetProperty("attempt").GetInt32()));
+    }
+
+    [Fact]
+    public async Task A_claim_that_is_sent_again_for_other_queues_is_not_answered_the_jobs_of_the_first()
+    {
+        var project = await service.NewProjectAsync();
+        var worker = await TestWorker.ForAsync(project, "mail");
+        var elsewhere = await TestWorker.ForAsync(project, "news");
+        await worker.EnqueueAsync();
+        var key = Guid.NewGuid();
+        Assert.Single(await worker.ClaimAsync(key: key));
+
+        Assert.Empty(await new TestWorker(project.Http, "news", worker.Id).ClaimAsync(key: key));
+        Assert.Single(await worker.ClaimAsync(key: key));
+        Assert.NotEqual(worker.Id, elsewhere.Id);
+    }
+
+    [Fact]
+    public async Task A_worker_holds_a_thousand_jobs_at_most()
+    {
+        var project = await service.NewProjectAsync();
+        var worker = await TestWorker.ForAsync(project, "mail");
+        await TestJobs.ExecuteAsync(
+            service.Database,
+            """
+            INSERT INTO jobs (project_id, id, queue_id, run_at, state, max_attempts, kind, args)
+            SELECT q.project_id, new_id(), q.queue_id, now(), 1, 20, 'test', json_build_object()
+            FROM queues q, generate_series(1, 1030)
+            WHERE q.project_id = @Id AND q.name = 'mail'
+            """,
+            new { project.Id }
+        );
+        var held = 0;
+        int some;
+        do
+        {
+            some = (await worker.AskAsync(max: 70)) is (HttpStatusCode.OK, var body)
+                ? body.GetProperty("jobs").GetArrayLength()
+                : 0;
+            held += some;
+        } while (some > 0);
+
+        Assert.Equal(1_000, held);
+        Assert.Equal(HttpStatusCode.Conflict, (await worker.AskAsync()).Status);
+    }
+
+    [Fact]
+    public async Task An_id_or_key_of_zeros_is_refused_by_name()
+    {
+        var project = await service.NewProjectAsync();
+        var worker = await TestWorker.ForAsync(project, "mail");
+
+        var (status, body) = await worker.AskAsync(key: Guid.Empty);
+        var (other, otherBody) = await new TestWorker(project.Http, "mail", Guid.Empty).AskAsync();
+
+        Assert.Equal((HttpStatusCode.UnprocessableEntity, HttpStatusCode.UnprocessableEntity), (status, other));
+        Assert.Contains("/claim_key", body.ToString(), StringComparison.Ordinal);
+        Assert.Contains("/worker/id", otherBody.ToString(), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -129,6 +217,49 @@ public sealed class ClaimJobsTests(ServiceFixture service)
         Assert.Empty(await worker.ClaimAsync());
         await worker.FinishAsync(TestWorker.End(running[0], "succeeded"));
         Assert.Single(await worker.ClaimAsync());
+    }
+
+    [Fact]
+    public async Task Workers_that_wait_are_given_all_that_a_rate_allows()
+    {
+        var project = await service.NewProjectAsync();
+        await TestWorker.ForAsync(
+            project,
+            "mail",
+            new
+            {
+                rate = new
+                {
+                    count = 20,
+                    seconds = 1,
+                    burst = 2,
+                },
+            }
+        );
+        var first = new TestWorker(project.Http, "mail");
+        for (var count = 0; count < 40; count++)
+        {
+            await first.EnqueueAsync();
+        }
+
+        var began = Stopwatch.GetTimestamp();
+        var started = 0;
+        await Task.WhenAll(
+            Enumerable
+                .Range(0, 3)
+                .Select(async _ =>
+                {
+                    var worker = new TestWorker(project.Http, "mail");
+                    while (Volatile.Read(ref started) < 40)
+                    {
+                        var jobs = await worker.ClaimAsync(max: 5, wait: 1);
+                        Interlocked.Add(ref started, jobs.Length);
+                    }
+                })
+        );
+
+        // two at once and the others over two seconds; on a second's looks alone it were twenty
+        Assert.InRange(Stopwatch.GetElapsedTime(began).TotalSeconds, 1.8, 8);
     }
 
     [Fact]

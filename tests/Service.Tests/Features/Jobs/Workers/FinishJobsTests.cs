@@ -128,6 +128,20 @@ public sealed class FinishJobsTests(ServiceFixture service)
         Assert.Equal("no_handler", job.GetProperty("error").GetProperty("code").GetString());
     }
 
+    [Fact]
+    public async Task Of_two_ends_of_one_lease_in_a_request_the_first_counts()
+    {
+        var (project, worker) = await StartAsync();
+        var id = await worker.EnqueueAsync();
+        var job = Assert.Single(await worker.ClaimAsync());
+        var failed = TestWorker.End(job, "failed", error: new { code = "no_use" });
+        var succeeded = TestWorker.End(job, "succeeded");
+
+        Assert.Equal(["accepted", "lease_lost", "duplicate"], await worker.FinishAsync(failed, succeeded, failed));
+
+        Assert.Equal("ready", (await TestJobs.GetAsync(project, id)).State());
+    }
+
     /// <summary>The number of the attempt repeats, that of the claim does not.</summary>
     [Fact]
     public async Task What_is_released_has_its_attempt_back_and_the_old_lease_is_worth_nothing()
