@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Net;
+using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using Bellhop.Tests.Features.Jobs;
 using Bellhop.Tests.Features.Jobs.Workers;
@@ -24,6 +26,33 @@ public sealed class JobCutTests(ServiceFixture service)
     [Fact]
     public Task Who_waits_is_answered_when_the_time_is_over_and_at_once_when_a_job_comes() =>
         WaitAsync(seconds: 2, rounds: 15);
+
+    [Fact]
+    public async Task Who_waits_at_one_process_is_answered_at_once_when_a_job_comes_to_another()
+    {
+        const int Rounds = 10;
+        await using var one = await OwnService.StartAsync(service);
+        await using var two = await OwnService.StartAsync(service, beside: one);
+        var key = new AuthenticationHeaderValue("Bearer", await one.NewKeyAsync());
+        using var here = new HttpClient { BaseAddress = one.Address, DefaultRequestHeaders = { Authorization = key } };
+        using var there = new HttpClient { BaseAddress = two.Address, DefaultRequestHeaders = { Authorization = key } };
+        using var made = await here.PutAsJsonAsync("/v1/queues/mail", new { }, Token);
+        Assert.Equal(HttpStatusCode.Created, made.StatusCode);
+        var (worker, enqueuer) = (new TestWorker(there, "mail"), new TestWorker(here, "mail"));
+        var late = new List<double>();
+        for (var round = 0; round < Rounds; round++)
+        {
+            var waiting = worker.ClaimAsync(wait: 30);
+            Assert.Empty(await new TestWorker(there, "mail").ClaimAsync()); // the one above is on its way
+            await enqueuer.EnqueueAsync();
+            var asked = Stopwatch.GetTimestamp();
+            Assert.Single(await waiting);
+            late.Add(Stopwatch.GetElapsedTime(asked).TotalMilliseconds);
+        }
+
+        late.Sort();
+        Assert.InRange(late[Rounds / 2], 0, 100); // who looked once a second would take half of one
+    }
 
     [Fact]
     [Trait("Category", "nightly")]
