@@ -21,7 +21,7 @@ public static class WatchJob
                 .RequirePermission(Permissions.JobsRead)
                 .WithName(nameof(WatchJob))
                 .WithTags("Jobs")
-                .Produces<JobView>(StatusCodes.Status200OK, EventStream.ContentType)
+                .ProducesEvents<JobView>("job", "1-succeeded")
                 .Produces(StatusCodes.Status204NoContent);
 
         /// <summary>Watch a job</summary>

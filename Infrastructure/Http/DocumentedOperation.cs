@@ -210,7 +210,10 @@ public static class DocumentedOperation
             foreach (var (mediaType, media) in response.Content ?? new Dictionary<string, OpenApiMediaType>())
             {
                 var example = produced.Type is null ? null : Examples.Of(produced.Type);
-                media.Example = mediaType == EventStream.ContentType ? AsEvent(media, example!) : example;
+                media.Example =
+                    mediaType == EventStream.ContentType
+                        ? AsEvent(media, traits.Find<ShownEvent>()!, example!)
+                        : example;
             }
 
             DocumentedHeaders.AddTo(response, produced.StatusCode, traits, document);
@@ -225,11 +228,11 @@ public static class DocumentedOperation
     }
 
     // a stream is text, of which the schema is that of what each event carries
-    private static JsonNode AsEvent(OpenApiMediaType media, JsonNode data)
+    private static JsonNode AsEvent(OpenApiMediaType media, ShownEvent shown, JsonNode data)
     {
         var carried = ((OpenApiSchemaReference)media.Schema!).Reference.Id;
         media.Schema = new OpenApiSchema { Description = $"Server-sent events; the data of each is a {carried}." };
-        return $"id: 1-succeeded\nevent: job\ndata: {data.ToJsonString()}\n\n";
+        return $"id: {shown.Id}\nevent: {shown.Name}\ndata: {data.ToJsonString()}\n\n";
     }
 
     private static async Task DescribeProblemsAsync(

@@ -12,6 +12,16 @@ namespace Bellhop.Infrastructure.Http;
 /// <param name="Data">One line of JSON.</param>
 public sealed record StreamEvent(string Id, string Name, ReadOnlyMemory<byte> Data);
 
+/// <summary>An event of a route's stream, as its description shows it.</summary>
+public sealed record ShownEvent(string Name, string Id);
+
+public static class EventStreamRoutes
+{
+    /// <summary>The route answers a stream of events, such as one of this name with this id, the data of which is the type's example.</summary>
+    public static RouteHandlerBuilder ProducesEvents<T>(this RouteHandlerBuilder builder, string name, string id) =>
+        builder.Produces<T>(StatusCodes.Status200OK, EventStream.ContentType).WithMetadata(new ShownEvent(name, id));
+}
+
 /// <summary>Answers with server-sent events (HTML living standard, section 9.2) for as long as the source has some.</summary>
 /// <param name="events">
 /// Null where nothing has happened: after <see cref="Silence"/> at the latest, and at once when the service stops, or it ends then.

@@ -25,7 +25,7 @@ public static class WatchJobLogs
                 .RequirePermission(Permissions.JobsRead)
                 .WithName(nameof(WatchJobLogs))
                 .WithTags("Jobs")
-                .Produces<JobLogLine>(StatusCodes.Status200OK, EventStream.ContentType)
+                .ProducesEvents<JobLogLine>("line", "1")
                 .Produces(StatusCodes.Status204NoContent);
 
         /// <summary>Watch a job's log</summary>

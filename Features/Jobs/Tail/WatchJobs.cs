@@ -29,7 +29,7 @@ public static class WatchJobs
                 )
                 .WithName(nameof(WatchJobs))
                 .WithTags("Jobs")
-                .Produces<TailedJob>(StatusCodes.Status200OK, EventStream.ContentType)
+                .ProducesEvents<TailedJob>("ended", $"{new TailPlace(Story.After(15), Story.Job)}")
                 .ProducesProblems(JobProblems.TooManyViewers);
 
         /// <summary>Watch the jobs of a project</summary>
