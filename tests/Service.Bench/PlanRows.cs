@@ -69,6 +69,10 @@ internal static class PlanRows
                     '{}', moment
                 """,
             """
+                INSERT INTO workers (project_id, id, key, name, queues)
+                SELECT project_id, id, id, 'w-' || n, '{default}'
+                """,
+            """
                 INSERT INTO secrets (project_id, name, value, created_at)
                 SELECT project_id, 's-' || n, '', moment
                 """,

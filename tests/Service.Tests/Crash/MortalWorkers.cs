@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Text.Json;
+using Bellhop.Infrastructure.Database;
 using Bellhop.Tests.Features.Jobs;
 using Bellhop.Tests.Features.Jobs.Workers;
 using Bellhop.Tests.Support;
@@ -82,8 +83,7 @@ internal sealed class MortalWorkers(TestProject project, string queue, int seed,
         }
 
         _late.Enqueue(ends);
-        await TestJobs.ExecuteAsync(
-            project.Database,
+        await ExecuteAsync(
             """
             UPDATE jobs SET lease_until = now() - interval '1 second'
             WHERE project_id = @ProjectId AND worker_id = @WorkerId AND state = 2
@@ -136,8 +136,7 @@ internal sealed class MortalWorkers(TestProject project, string queue, int seed,
     {
         while (Volatile.Read(ref _left) > 0 && !cancellationToken.IsCancellationRequested)
         {
-            await TestJobs.ExecuteAsync(
-                project.Database,
+            await ExecuteAsync(
                 "UPDATE jobs SET run_at = now() WHERE project_id = @Id AND state = 1 AND lost > 0 AND run_at > now()",
                 new { project.Id }
             );
@@ -164,4 +163,8 @@ internal sealed class MortalWorkers(TestProject project, string queue, int seed,
             await Task.Delay(10, CancellationToken.None);
         }
     }
+
+    // these take their rows in no order, and may lose against the service's own
+    private Task<int> ExecuteAsync(string sql, object arguments) =>
+        Outages.RepeatInContentionAsync(() => TestJobs.ExecuteAsync(project.Database, sql, arguments));
 }
