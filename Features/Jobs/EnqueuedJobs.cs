@@ -9,8 +9,9 @@ using Npgsql;
 namespace Bellhop.Features.Jobs;
 
 /// <summary>A job that was asked for, and is there.</summary>
+/// <param name="State">Null: nothing but the key is left of it.</param>
 /// <param name="IsNew">False: its key is held by this one.</param>
-internal sealed record EnqueuedJob(Guid Id, string State, bool IsNew);
+internal sealed record EnqueuedJob(Guid Id, string? State, bool IsNew);
 
 /// <summary>Enqueues what callers ask for, each job with its own answer: one statement for all of them, where none has a key or a parent.</summary>
 internal sealed class EnqueuedJobs(
@@ -21,6 +22,7 @@ internal sealed class EnqueuedJobs(
     QueueSignals signals,
     Admission admission,
     QueueDepths depths,
+    KeyHolders keyHolders,
     Caller caller,
     TimeProvider clock
 )
@@ -174,71 +176,24 @@ internal sealed class EnqueuedJobs(
         }
 
         await ExplainAsync(work, [.. sound.Where(one => one.Made is null && !IsHeld(one.Job!))], cancellationToken);
-        await MeetHoldersAsync(
+        var free = await keyHolders.MeetAsync(
             work,
             [.. sound.Where(one => one is { Made: null, Problem: null })],
             holders,
             cancellationToken
         );
+        if (free.Length > 0)
+        {
+            await StoreAsync(work, free, cancellationToken);
+        }
+
         await AddEdgesAsync(
             work,
-            [.. sound.Where(one => one is { HasEdges: true, Stored: not null })],
+            [.. sound.Except(free).Where(one => one is { HasEdges: true, Stored: not null })],
             cancellationToken
         );
 
         bool IsHeld(NewJob job) => job.Unique is not null && holders.ContainsKey(job.Unique.Key!);
-    }
-
-    /// <summary>What becomes of those whose key another job holds: its id is answered, they take its place, or they are refused.</summary>
-    private async Task MeetHoldersAsync(
-        Work work,
-        AskedJob[] late,
-        IReadOnlyDictionary<string, Guid> holders,
-        CancellationToken cancellationToken
-    )
-    {
-        if (late.Length == 0)
-        {
-            return;
-        }
-
-        // of several in one request for one key, the last takes the place
-        var last = late.Where(one => one.Job!.Unique!.OnConflict == UniqueKey.Replace)
-            .GroupBy(one => holders[one.Job!.Unique!.Key!])
-            .Select(group => (Holder: group.Key, group.Last().Job!))
-            .ToArray();
-        var replaced = new HashSet<Guid>();
-        if (last.Length > 0)
-        {
-            await using var batch = new NpgsqlBatch(work.Connection) { BatchCommands = { JobKeys.Replace(last) } };
-            await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
-            while (await reader.ReadAsync(cancellationToken))
-            {
-                replaced.Add(reader.GetGuid(0));
-                if (!reader.IsDBNull(1))
-                {
-                    var lane = new Lane(caller.ProjectId, reader.GetInt64(1), reader.GetString(2));
-                    work.AfterCommit(() => admission.Look(lane)); // it may have put itself off, or be due now
-                }
-            }
-        }
-
-        var states = (
-            await work.Connection.QueryAsync<(Guid Id, short? State, short? Outcome)>(
-                Sql.States.With(
-                    new { caller.ProjectId, Ids = late.Select(one => holders[one.Job!.Unique!.Key!]).ToArray() },
-                    cancellationToken
-                )
-            )
-        ).ToDictionary(row => row.Id, row => JobState.Of(row.State, row.Outcome));
-        foreach (var one in late)
-        {
-            var holder = holders[one.Job!.Unique!.Key!];
-            var state = states.GetValueOrDefault(holder, JobState.Ready);
-            var isKept = one.Job.Unique.OnConflict == UniqueKey.Keep || replaced.Contains(holder);
-            one.Made = isKept ? new EnqueuedJob(holder, state, IsNew: false) : null;
-            one.Problem = isKept ? null : KeyTaken(one.Job.Unique, holder, state);
-        }
     }
 
     /// <summary>Looks at the jobs that jobs are to wait for, and says what keeps each of these back.</summary>
@@ -250,9 +205,9 @@ internal sealed class EnqueuedJobs(
         }
 
         var ids = asked.SelectMany(one => one.ParentIds).ToHashSet();
-        var parents = await JobParents.LockAsync(work.Connection, caller.ProjectId, ids, cancellationToken);
+        var parents = await JobParents.LockAsync(work.Connection, caller, ids, cancellationToken);
         var blocked = asked.SelectMany(one => one.Blocked).ToHashSet();
-        var held = await JobParents.LockHeldAsync(work.Connection, caller.ProjectId, blocked, cancellationToken);
+        var held = await JobParents.LockHeldAsync(work.Connection, caller, blocked, cancellationToken);
         for (var place = 0; place < asked.Length; place++)
         {
             if (asked[place] is { HasEdges: true, Problem: null } one)
@@ -343,34 +298,12 @@ internal sealed class EnqueuedJobs(
             FieldError.At("/kind", "unknown_kind", "Name a kind the service executes.")
         );
 
-    private static Problem KeyTaken(UniqueKey unique, Guid holder, string state) =>
-        JobProblems.KeyTaken.Because(
-            $"The job {holder}, which is {state}, holds the key.",
-            FieldError.At(
-                "/unique/key",
-                "key_taken",
-                unique.OnConflict == UniqueKey.Replace
-                    ? "A job that has begun, or is of another queue, is not replaced."
-                    : "With on_conflict keep its id is answered."
-            )
-        );
-
     private static class Sql
     {
         public const string Queues = """
             SELECT name, served_by = 'service' AS served_here
             FROM queues
             WHERE project_id = @ProjectId AND deleted_at IS NULL
-            """;
-
-        public const string States = """
-            SELECT id, state, NULL::smallint AS outcome
-            FROM jobs
-            WHERE project_id = @ProjectId AND id = ANY (@Ids::uuid[])
-            UNION ALL
-            SELECT h.id, NULL, h.outcome
-            FROM unnest(@Ids::uuid[]) AS k(id)
-            JOIN job_history h ON h.project_id = @ProjectId AND h.id = k.id AND h.finished_at >= id_time(k.id) - interval '1 minute'
             """;
     }
 }

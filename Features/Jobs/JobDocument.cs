@@ -131,6 +131,16 @@ public sealed class JobRules : AbstractValidator<JobDocument>
             .Must(parent => Guid.TryParseExact(parent, "D", out _) || PlaceOf(parent) is not null)
             .WithErrorCode("invalid_reference")
             .WithMessage("A job is named by its id, or by # and its place in the request.");
+        RuleFor(document => document.DependsOn)
+            .Must((document, parents) => parents is not { Count: > 0 } || !IsReplacement(document))
+            .WithErrorCode("not_replaceable")
+            .WithMessage(
+                "A job that may take another's place waits for what that one waits for, and for nothing else."
+            );
+        RuleFor(document => document.Blocks)
+            .Must((document, blocked) => blocked is not { Count: > 0 } || !IsReplacement(document))
+            .WithErrorCode("not_replaceable")
+            .WithMessage("A job that may take another's place is put before no others.");
         RuleFor(document => document.DependsWhen).IsOneOf([Succeeded, Finished, Failed]);
         RuleFor(document => document.OnParentFailure).IsOneOf([Cancel, Wait]);
         RuleFor(document => document.Blocks).HasItems(0, MaxBlocked);
@@ -140,6 +150,8 @@ public sealed class JobRules : AbstractValidator<JobDocument>
             .SetValidator(new RetryPolicyRules())
             .When(document => document.Retry is not null);
     }
+
+    private static bool IsReplacement(JobDocument document) => document.Unique?.OnConflict == UniqueKey.Replace;
 
     /// <summary>The place in the request that <c>#n</c> names; null where the reference is an id.</summary>
     internal static int? PlaceOf(string? reference) =>

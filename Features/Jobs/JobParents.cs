@@ -1,3 +1,4 @@
+using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Database;
 using Dapper;
 using Npgsql;
@@ -11,10 +12,13 @@ namespace Bellhop.Features.Jobs;
 /// </remarks>
 internal static class JobParents
 {
-    /// <summary>Of each job that is there: how it ended, or null while it is unfinished; those stay so until the transaction ends.</summary>
+    /// <summary>
+    /// Of each job that is there, on a queue that the caller reaches: how it ended, or null while it is unfinished; those stay so until
+    /// the transaction ends.
+    /// </summary>
     public static async Task<Dictionary<Guid, short?>> LockAsync(
         NpgsqlConnection connection,
-        Guid projectId,
+        Caller caller,
         IReadOnlyCollection<Guid> ids,
         CancellationToken cancellationToken
     )
@@ -24,7 +28,15 @@ internal static class JobParents
         for (var look = 0; look < 2 && found.Count < ids.Count; look++)
         {
             var unfinished = await connection.QueryAsync<Guid>(
-                Sql.Lock.With(new { ProjectId = projectId, Ids = Missing() }, cancellationToken)
+                Sql.Lock.With(
+                    new
+                    {
+                        caller.ProjectId,
+                        caller.ReachQueues,
+                        Ids = Missing(),
+                    },
+                    cancellationToken
+                )
             );
             foreach (var id in unfinished)
             {
@@ -35,7 +47,15 @@ internal static class JobParents
             if (Missing() is { Length: > 0 } missing)
             {
                 var over = await connection.QueryAsync<(Guid Id, short Outcome)>(
-                    Sql.FindEnded.With(new { ProjectId = projectId, Ids = missing }, cancellationToken)
+                    Sql.FindEnded.With(
+                        new
+                        {
+                            caller.ProjectId,
+                            caller.ReachQueues,
+                            Ids = missing,
+                        },
+                        cancellationToken
+                    )
                 );
                 foreach (var (id, outcome) in over)
                 {
@@ -49,10 +69,10 @@ internal static class JobParents
         Guid[] Missing() => [.. ids.Where(id => !found.ContainsKey(id))];
     }
 
-    /// <summary>The held ones among these jobs, which stay held until the transaction ends.</summary>
+    /// <summary>The held ones among these jobs, on queues that the caller reaches, which stay held until the transaction ends.</summary>
     public static async Task<HashSet<Guid>> LockHeldAsync(
         NpgsqlConnection connection,
-        Guid projectId,
+        Caller caller,
         IReadOnlyCollection<Guid> ids,
         CancellationToken cancellationToken
     ) =>
@@ -61,7 +81,15 @@ internal static class JobParents
             :
             [
                 .. await connection.QueryAsync<Guid>(
-                    Sql.LockHeld.With(new { ProjectId = projectId, Ids = ids.ToArray() }, cancellationToken)
+                    Sql.LockHeld.With(
+                        new
+                        {
+                            caller.ProjectId,
+                            caller.ReachQueues,
+                            Ids = ids.ToArray(),
+                        },
+                        cancellationToken
+                    )
                 ),
             ];
 
@@ -88,10 +116,14 @@ internal static class JobParents
     private static class Sql
     {
         public const string Lock = """
-            SELECT id
-            FROM jobs
-            WHERE project_id = @ProjectId AND id = ANY (@Ids::uuid[])
-            ORDER BY project_id, id
+            SELECT j.id
+            FROM jobs j
+            WHERE j.project_id = @ProjectId AND j.id = ANY (@Ids::uuid[]) AND (
+                @ReachQueues::text[] IS NULL OR EXISTS (
+                    SELECT FROM queues q WHERE q.project_id = @ProjectId AND q.queue_id = j.queue_id AND q.name = ANY (@ReachQueues)
+                )
+            )
+            ORDER BY j.project_id, j.id
             FOR UPDATE
             """;
 
@@ -100,15 +132,22 @@ internal static class JobParents
             SELECT h.id, h.outcome
             FROM unnest(@Ids::uuid[]) AS p(id)
             JOIN job_history h ON h.project_id = @ProjectId AND h.id = p.id AND h.finished_at >= id_time(p.id) - interval '1 minute'
+            WHERE @ReachQueues::text[] IS NULL OR EXISTS (
+                SELECT FROM queues q WHERE q.project_id = @ProjectId AND q.queue_id = h.queue_id AND q.name = ANY (@ReachQueues)
+            )
             ORDER BY h.id
             FOR KEY SHARE OF h
             """;
 
         public const string LockHeld = """
-            SELECT id
-            FROM jobs
-            WHERE project_id = @ProjectId AND id = ANY (@Ids::uuid[]) AND state = 0 AND wait_reason = 3
-            ORDER BY project_id, id
+            SELECT j.id
+            FROM jobs j
+            WHERE j.project_id = @ProjectId AND j.id = ANY (@Ids::uuid[]) AND j.state = 0 AND j.wait_reason = 3 AND (
+                @ReachQueues::text[] IS NULL OR EXISTS (
+                    SELECT FROM queues q WHERE q.project_id = @ProjectId AND q.queue_id = j.queue_id AND q.name = ANY (@ReachQueues)
+                )
+            )
+            ORDER BY j.project_id, j.id
             FOR UPDATE
             """;
 

@@ -115,24 +115,15 @@ public static class JobQueue
             );
 
     // slugs: nothing in them means anything to an array's text
-    private static string? WriteTags(NewJob job) => job.Tags.Count == 0 ? null : $"{{{string.Join(',', job.Tags)}}}";
+    internal static string? WriteTags(NewJob job) => job.Tags.Count == 0 ? null : $"{{{string.Join(',', job.Tags)}}}";
 
     private static NpgsqlParameter Of(string name, NpgsqlDbType type, object values) =>
         new(name, NpgsqlDbType.Array | type) { Value = values };
 
     private static class Sql
     {
-        // A queue that may be deleted is held until the commit: its deletion sees the job, or the job does not find it. Those that
-        // every project has stay, and cost no lock.
-        public const string Insert = """
-            WITH deletable AS MATERIALIZED (
-                SELECT project_id, queue_id
-                FROM queues
-                WHERE project_id = ANY (@ProjectIds::uuid[]) AND name = ANY (@Queues::text[])
-                    AND name NOT IN ('default', 'automations', 'webhooks') AND deleted_at IS NULL
-                ORDER BY project_id, queue_id
-                FOR KEY SHARE
-            )
+        public const string Insert = $"""
+            WITH {OpenQueues.Ctes}
             INSERT INTO jobs (
                 project_id, id, queue_id, run_at, state, wait_reason, priority, max_attempts, kind, one_of, traceparent, retry,
                 continuation, args, lane, tags, start_before, unique_key, needs, is_patient
@@ -150,7 +141,7 @@ public static class JobQueue
                 project_id, id, queue, kind, args, priority, run_at, max_attempts, one_of, retry, continuation, traceparent, lane, tags,
                 start_before, unique_key, held_back, needs, is_patient, for_workers, position
             )
-            JOIN queues q ON q.project_id = n.project_id AND q.name = n.queue AND q.deleted_at IS NULL
+            JOIN open q ON q.project_id = n.project_id AND q.name = n.queue
             CROSS JOIN LATERAL (
                 SELECT (CASE
                     WHEN n.held_back > 0 THEN n.held_back
@@ -159,9 +150,6 @@ public static class JobQueue
                 END)::smallint AS back
             ) AS held
             WHERE (NOT n.for_workers OR q.served_by = 'workers') AND (
-                q.name IN ('default', 'automations', 'webhooks')
-                OR EXISTS (SELECT FROM deletable d WHERE d.project_id = q.project_id AND d.queue_id = q.queue_id)
-            ) AND (
                 n.unique_key IS NULL
                 OR EXISTS (
                     SELECT FROM job_keys k

@@ -42,11 +42,13 @@ internal static class Registration
         services.AddSingleton<JobTail>();
         services.AddSingleton<EndingStore>();
         services.AddSingleton<JobRules>();
+        services.AddSingleton<LookedKeys>();
         services.AddSingleton<ShellRuns>();
         services.AddScoped<JobViews>();
         services.AddSingleton<JobChannel>();
         services.AddHostedService(provider => provider.GetRequiredService<JobChannel>());
         services.AddScoped<EnqueuedJobs>();
+        services.AddScoped<KeyHolders>();
         services.AddScoped<JobActions>();
         services.AddScoped<JobSelection>();
         services.AddScoped<JobSearch>();

@@ -15,8 +15,8 @@ namespace Bellhop.Features.Jobs;
 /// </param>
 /// <param name="Seconds">With <c>seconds</c>: 1 to 31,536,000.</param>
 /// <param name="OnConflict">
-/// <c>keep</c>: the holder's id is answered and nothing is enqueued; <c>reject</c>: 409; <c>replace</c>: the holder, where it has not begun,
-/// becomes the job that is asked for, also its time: the last of a burst runs.
+/// <c>keep</c>: the holder's id is answered and nothing is enqueued; <c>reject</c>: 409; <c>replace</c>: the holder, where it does not run,
+/// becomes the job that is asked for, in all: the last of a burst runs.
 /// </param>
 public sealed record UniqueKey(
     string? Key,

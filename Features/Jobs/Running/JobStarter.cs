@@ -178,15 +178,8 @@ internal sealed class JobStarter(
     {
         // As JobQueue.Insert, for jobs that ask for nothing special. A queue that bounds how long an execution takes is left to claims,
         // which read that bound.
-        public const string Begin = """
-            WITH deletable AS MATERIALIZED (
-                SELECT project_id, queue_id
-                FROM queues
-                WHERE project_id = ANY (@ProjectIds::uuid[]) AND name = ANY (@Queues::text[])
-                    AND name NOT IN ('default', 'automations', 'webhooks') AND deleted_at IS NULL
-                ORDER BY project_id, queue_id
-                FOR KEY SHARE
-            )
+        public const string Begin = $"""
+            WITH {OpenQueues.Ctes}
             INSERT INTO jobs (
                 project_id, id, queue_id, run_at, priority, max_attempts, kind, traceparent, args, state, claim_no, attempt, claimed_at,
                 worker_id, lease_until
@@ -200,7 +193,7 @@ internal sealed class JobStarter(
                 @ProjectIds::uuid[], @Ids::uuid[], @Queues::text[], @Kinds::text[], @Args::text[], @Priorities::smallint[],
                 @MaxAttempts::smallint[], @TraceParents::text[]
             ) WITH ORDINALITY AS n(project_id, id, queue, kind, args, priority, max_attempts, traceparent, position)
-            JOIN queues q ON q.project_id = n.project_id AND q.name = n.queue AND q.deleted_at IS NULL
+            JOIN open q ON q.project_id = n.project_id AND q.name = n.queue
             CROSS JOIN LATERAL (
                 SELECT q.served_by = 'service' AND q.paused_at IS NULL AND q.max_running IS NULL AND q.rate_count IS NULL
                     AND q.max_run_seconds IS NULL AND NOT EXISTS (
@@ -214,8 +207,6 @@ internal sealed class JobStarter(
                         ) AS waiting
                     ) AS begin
             ) AS may
-            WHERE q.name IN ('default', 'automations', 'webhooks')
-                OR EXISTS (SELECT FROM deletable d WHERE d.project_id = q.project_id AND d.queue_id = q.queue_id)
             ORDER BY n.position
             RETURNING id, state, queue_id, max_attempts, COALESCE(extract(epoch FROM lease_until - now()), 0)::smallint
             """;

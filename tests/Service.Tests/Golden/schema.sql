@@ -56,6 +56,8 @@ BEGIN
         WHEN enqueue.kind IS NULL OR length(enqueue.kind) NOT BETWEEN 1 AND 100 THEN 'kind: 1 to 100 characters'
         WHEN enqueue.args IS NULL OR json_typeof(enqueue.args) <> 'object' THEN 'args: they must be an object'
         WHEN octet_length(enqueue.args::text) > 262144 THEN 'args: 256 KiB at most'
+        WHEN position('\u0000' IN enqueue.args::text) > 0 AND enqueue.args::text ~ '(^|[^\\])(\\\\)*\\u0000' THEN
+            'args: without the character \u0000'
         WHEN jsonb_path_exists(enqueue.args::jsonb, 'strict $.**{64 to last}') THEN 'args: they are nested 63 deep at most'
         WHEN NOT enqueue.run_at >= earliest OR NOT enqueue.run_at < latest THEN 'run_at: between the years 2000 and 9998'
         WHEN enqueue.priority IS NULL OR enqueue.priority NOT BETWEEN 1 AND 4 THEN 'priority: 1 to 4'
@@ -81,6 +83,11 @@ BEGIN
     IF NOT EXISTS (SELECT FROM projects p WHERE p.id = project AND p.archived_at IS NULL) THEN
         RAISE EXCEPTION 'bellhop.enqueue: there is no project %', project USING ERRCODE = 'invalid_parameter_value';
     END IF;
+    -- A queue that may be deleted is held until the commit: its deletion, and every change of it, sees the job, or the job does not find it.
+    -- What follows looks at it after that.
+    PERFORM FROM queues q
+    WHERE q.project_id = project AND q.name = queue AND q.deleted_at IS NULL AND q.name NOT IN ('default', 'automations', 'webhooks')
+    FOR KEY SHARE;
     SELECT q.served_by INTO target FROM queues q WHERE q.project_id = project AND q.name = queue AND q.deleted_at IS NULL;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'bellhop.enqueue: the project has no queue %', queue USING ERRCODE = 'invalid_parameter_value';
@@ -107,10 +114,6 @@ BEGIN
             RAISE EXCEPTION 'bellhop.enqueue: the job % holds the key %', holder, unique_key USING ERRCODE = 'unique_violation';
         END IF;
     END IF;
-    -- a queue that may be deleted is held until the commit: its deletion sees the job, or the job does not find it
-    PERFORM FROM queues q
-    WHERE q.project_id = project AND q.name = queue AND q.deleted_at IS NULL AND q.name NOT IN ('default', 'automations', 'webhooks')
-    FOR KEY SHARE;
     INSERT INTO jobs AS j (
         project_id, id, queue_id, run_at, state, wait_reason, priority, max_attempts, kind, args, lane, tags, start_before, unique_key
     )

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Bellhop.Features.Jobs;
 using Bellhop.Tests.Features.Jobs.Workers;
 using Bellhop.Tests.Support;
@@ -259,6 +260,41 @@ public sealed class DependentJobTests(ServiceFixture service)
         await FailAsync(worker, Assert.Single(await worker.ClaimAsync()));
 
         Assert.Equal(rescue, Id(Assert.Single(await worker.ClaimAsync(wait: 20))));
+    }
+
+    [Fact]
+    public async Task Jobs_of_queues_beyond_the_callers_reach_are_as_if_they_were_not_there()
+    {
+        var (project, worker) = await StartAsync();
+        var over = await worker.EnqueueAsync();
+        await FailAsync(worker, Assert.Single(await worker.ClaimAsync()));
+        var open = await worker.EnqueueAsync();
+        var held = await worker.EnqueueAsync(new { held = true });
+        var letters = await TestWorker.ForAsync(project, "letters");
+        var own = await letters.EnqueueAsync(new { held = true });
+        await TestJobs.NarrowAsync(project, "letters", "developer");
+        letters = new TestWorker(project.Http, "letters");
+
+        foreach (var parent in (Guid[])[over, open, held])
+        {
+            var (status, body) = await letters.PostAsync("/v1/jobs", Letter(new { depends_on = new[] { parent } }));
+            Assert.Equal(
+                (HttpStatusCode.UnprocessableEntity, "unknown_job"),
+                (status, body.GetProperty("code").GetString())
+            );
+        }
+
+        var (refused, why) = await letters.PostAsync("/v1/jobs", Letter(new { blocks = new[] { held } }));
+        Assert.Equal((HttpStatusCode.Conflict, "not_held"), (refused, why.GetProperty("code").GetString()));
+        await letters.EnqueueAsync(new { blocks = new[] { own } });
+        await letters.EnqueueAsync(new { depends_on = new[] { own } });
+
+        static JsonNode Letter(object more)
+        {
+            var job = JsonSerializer.SerializeToNode(more)!;
+            (job["queue"], job["kind"]) = ("letters", "letter");
+            return job;
+        }
     }
 
     private static Guid Id(JsonElement job) => job.GetProperty("id").GetGuid();

@@ -197,6 +197,8 @@ public sealed class EnqueueBySqlTests(ServiceFixture service) : IAsyncLifetime
     [InlineData("args => json_build_object('text', repeat('x', 262144))", "args: 256 KiB at most")]
     [InlineData("args => ('{\"a\":' || repeat('[', 63) || repeat(']', 63) || '}')::json", null)]
     [InlineData("args => ('{\"a\":' || repeat('[', 64) || repeat(']', 64) || '}')::json", "63 deep at most")]
+    [InlineData("args => '{\"a\":\"\\u0000\"}'", "args: without the character")]
+    [InlineData("args => '{\"a\":\"\\\\u0000\"}'", null)]
     [InlineData("run_at => 'infinity'", "run_at: between the years 2000 and 9998")]
     [InlineData("priority => 5", "priority: 1 to 4")]
     [InlineData("lane => ''", "lane: 1 to 200 characters")]

@@ -19,9 +19,9 @@ internal sealed class ModelJob
 
     public int Attempt { get; set; }
 
-    public int MaxAttempts { get; init; } = 3;
+    public int MaxAttempts { get; set; } = 3;
 
-    public int DelaySeconds { get; init; }
+    public int DelaySeconds { get; set; }
 
     public int Lost { get; set; }
 
@@ -29,9 +29,9 @@ internal sealed class ModelJob
 
     public long ClaimNo { get; set; }
 
-    public string? Lane { get; init; }
+    public string? Lane { get; set; }
 
-    public ModelKey? Key { get; init; }
+    public ModelKey? Key { get; set; }
 
     public string Needs { get; set; } = "succeeded";
 
@@ -465,14 +465,32 @@ internal sealed class JobModel
 
         if (key.OnConflict == "replace")
         {
-            (holder.Priority, holder.RunAt) = (asked.Priority, asked.RunAt);
-            if (!holder.IsDue)
-            {
-                PutOff(holder);
-            }
+            Replace(holder, asked);
+            Keys[key.Name] = (holder.Id, key.Until);
         }
 
         return new ModelAnswer(200, Id: holder.Id);
+    }
+
+    /// <summary>It becomes the other in all but its id, its losses and what it waits for beyond its lane.</summary>
+    private void Replace(ModelJob holder, ModelJob asked)
+    {
+        var isInPlace = holder.State == "ready" && holder.Lane == asked.Lane && (IsOrdered || asked.IsDue);
+        Undecided.UnionWith(new[] { holder.Lane, asked.Lane }.OfType<string>());
+        (holder.Priority, holder.RunAt, holder.Lane, holder.Key) = (asked.Priority, asked.RunAt, asked.Lane, asked.Key);
+        (holder.MaxAttempts, holder.DelaySeconds, holder.Attempt, holder.Snoozes) = (
+            asked.MaxAttempts,
+            asked.DelaySeconds,
+            0,
+            0
+        );
+        (holder.HasStartBefore, holder.IsLate, holder.Checkpoint) = (false, false, null);
+        if (holder.Wait is not ("jobs" or "held"))
+        {
+            (holder.Needs, holder.IsPatient) = (asked.Needs, asked.IsPatient);
+            (holder.State, holder.Wait) =
+                asked.Lane is null || !HasLanes || isInPlace ? ("ready", null) : ("waiting", "lane");
+        }
     }
 
     private void GoBack(ModelJob job, string outcome, int delay)

@@ -177,10 +177,10 @@ internal sealed partial class JobModelRun(ServiceFixture service, TestProject pr
 
     private async Task EnqueueAsync(ModelKey? key, bool isChild)
     {
-        var takesPlace = key?.OnConflict == "replace"; // what becomes of a holder's lane and parents is not promised
+        var takesPlace = key?.OnConflict == "replace";
         var isLater = Roll(4) == 0;
         var priority = 1 + Roll(4);
-        var lane = takesPlace ? null : Pick(Lanes);
+        var lane = Pick(Lanes);
         var isHeld = !takesPlace && Roll(8) == 0;
         var maxAttempts = 1 + Roll(3);
         var delay = Roll(2) * 3600;

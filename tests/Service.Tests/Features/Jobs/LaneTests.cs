@@ -83,11 +83,44 @@ public sealed class LaneTests(ServiceFixture service)
         var next = await worker.EnqueueAsync(new { lane = "account" });
 
         var replaced = await worker.EnqueueAsync(
-            new { run_at = "2999-01-01T00:00:00Z", unique = new { key = "digest", on_conflict = "replace" } }
+            new
+            {
+                lane = "account",
+                run_at = "2999-01-01T00:00:00Z",
+                unique = new { key = "digest", on_conflict = "replace" },
+            }
         );
 
         Assert.Equal(first, replaced);
         Assert.Equal(next, Id(Assert.Single(await TakeAsync(worker, 1))));
+    }
+
+    [Theory]
+    [InlineData("left", "right", "waiting")]
+    [InlineData("left", null, "ready")]
+    [InlineData(null, "right", "waiting")]
+    [InlineData(null, "empty", "ready")]
+    public async Task A_job_replaced_by_one_of_another_lane_leaves_its_place_and_waits_for_the_other(
+        string? from,
+        string? to,
+        string state
+    )
+    {
+        var (project, worker) = await StartAsync(new { lane_limit = 1 });
+        var moving = await worker.EnqueueAsync(new { lane = from, unique = new { key = "digest" } });
+        await TestJobs.BecomeAsync(project, moving, "ready");
+        var ahead = await worker.EnqueueAsync(new { lane = "right" });
+        await TestJobs.BecomeAsync(project, ahead, "ready");
+        var behind = await worker.EnqueueAsync(new { lane = from ?? "right" });
+
+        await worker.EnqueueAsync(new { lane = to, unique = new { key = "digest", on_conflict = "replace" } });
+
+        await TestJobs.BecomeAsync(project, moving, state);
+        await TestJobs.BecomeAsync(project, behind, from is null ? "waiting" : "ready");
+        Assert.Equal("ready", (await TestJobs.GetAsync(project, ahead)).State());
+        await worker.PostAsync($"/v1/jobs/{ahead}/cancel", new { });
+        await worker.PostAsync($"/v1/jobs/{behind}/cancel", new { });
+        await TestJobs.BecomeAsync(project, moving, "ready");
     }
 
     [Fact]

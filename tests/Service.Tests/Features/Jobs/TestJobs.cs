@@ -90,16 +90,21 @@ internal static class TestJobs
     public static async Task<JsonElement> GetAsync(TestProject project, Guid id) =>
         await project.Http.GetFromJsonAsync<JsonElement>($"/v1/jobs/{id}", Token);
 
-    /// <summary>Goes on with an operator's key for jobs of this queue alone.</summary>
-    public static async Task NarrowAsync(TestProject project, string queue)
+    /// <summary>Goes on with a key, an operator's if nothing is said, for jobs of this queue alone.</summary>
+    public static async Task NarrowAsync(TestProject project, string queue, string role = "operator")
     {
-        await project.UseKeyAsync("operator");
+        await project.UseKeyAsync(role);
         var narrowed = await ExecuteAsync(
             project.Database,
             """
-            UPDATE api_keys SET access = json_build_object('queues', ARRAY[@Queue]) WHERE project_id = @ProjectId AND role = 'operator'
+            UPDATE api_keys SET access = json_build_object('queues', ARRAY[@Queue]) WHERE project_id = @ProjectId AND role = @Role
             """,
-            new { ProjectId = project.Id, Queue = queue }
+            new
+            {
+                ProjectId = project.Id,
+                Queue = queue,
+                Role = role,
+            }
         );
         Assert.True(narrowed > 0);
     }

@@ -2,6 +2,7 @@ using System.Net;
 using Bellhop.Features.Jobs;
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Tests.Support;
+using Dapper;
 using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 using Xunit;
@@ -76,6 +77,34 @@ public sealed class JobStarterTests(ServiceFixture service) : IAsyncLifetime
         Assert.Equal("ready", await StateAsync(id));
         (await _http.PostAsync("/v1/queues/still/resume", "{}")).Expect(HttpStatusCode.OK);
         await BecomeAsync(id, "succeeded");
+    }
+
+    [Fact]
+    public async Task While_a_pause_is_being_committed_nothing_begins()
+    {
+        (await _http.ChangeAsync("PUT", "/v1/queues/brink", """{"served_by":"service"}""")).Expect(
+            HttpStatusCode.Created
+        );
+        await BecomeAsync(await EnqueueAsync("brink", "ready"), "succeeded"); // its slots are there
+        await using var connection = await _own.Database.OpenConnectionAsync(Token);
+        await using var transaction = await connection.BeginTransactionAsync(Token);
+        await connection.ExecuteAsync("SELECT FROM queues WHERE name = 'brink' FOR UPDATE");
+        await connection.ExecuteAsync("UPDATE queues SET paused_at = now() WHERE name = 'brink'");
+        var number = await connection.QuerySingleAsync<string>("SELECT pg_current_xact_id()::text");
+
+        var enqueuing = EnqueueAsync("brink", "ready");
+        await Eventually.BeTrueAsync(
+            () =>
+                TestJobs.QueryAsync<bool>(
+                    _own.Database,
+                    "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND transactionid::text = @Number)",
+                    new { Number = number }
+                ),
+            "it waits for the pause"
+        );
+        await transaction.CommitAsync(Token);
+
+        Assert.Equal("ready", await StateAsync(await enqueuing));
     }
 
     [Fact]
