@@ -16,6 +16,7 @@ internal static class OpenQueues
                 FROM queues
                 WHERE project_id = ANY (@ProjectIds::uuid[]) AND name = ANY (@Queues::text[])
                     AND name NOT IN ('default', 'automations', 'webhooks') AND deleted_at IS NULL
+                    AND NOT @Queues::text[] <@ '{default,automations,webhooks}'::text[] -- no look at all, as a rule
                 ORDER BY project_id, queue_id
                 FOR KEY SHARE
             ),
@@ -25,6 +26,7 @@ internal static class OpenQueues
                 FROM queues
                 WHERE project_id = ANY (@ProjectIds::uuid[]) AND name = ANY (@Queues::text[])
                     AND name IN ('default', 'automations', 'webhooks') AND deleted_at IS NULL
+                    AND @Queues::text[] && '{default,automations,webhooks}'::text[]
                 UNION ALL
                 TABLE deletable
             )

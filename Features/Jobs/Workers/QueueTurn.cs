@@ -12,4 +12,7 @@ internal sealed class QueueTurn
 
     /// <summary>When a claim looked at all there was.</summary>
     public long LookedAt { get; set; }
+
+    /// <summary>How many signals there had been then.</summary>
+    public long Signals { get; set; }
 }

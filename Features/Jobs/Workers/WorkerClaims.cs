@@ -27,16 +27,7 @@ internal sealed record WorkerClaim(
 /// again. Heartbeats and ends have their turn always. Claims of one queue go one after the other where they can: side by side they look
 /// at the same jobs, and each has what the others left.
 /// </remarks>
-internal sealed class WorkerClaims(
-    Databases databases,
-    JobKinds kinds,
-    EndingStore endings,
-    HandedJobs handed,
-    RepeatedClaims repeated,
-    CanceledLeases canceled,
-    QueueMinutes minutes,
-    TimeProvider clock
-) : IDisposable
+internal sealed class WorkerClaims : IDisposable
 {
     public const int MaxHeld = 1_000;
     private const int AtOnce = 4;
@@ -49,7 +40,35 @@ internal sealed class WorkerClaims(
 
     // by the first queue that is asked for; two queues that share one cost each other a little time
     private readonly QueueTurn[] _queueTurns = [.. Enumerable.Range(0, 64).Select(_ => new QueueTurn())];
-    private readonly string[] _carriers = kinds.Carriers;
+    private readonly Databases _databases;
+    private readonly EndingStore _endings;
+    private readonly HandedJobs _handed;
+    private readonly RepeatedClaims _repeated;
+    private readonly CanceledLeases _canceled;
+    private readonly QueueMinutes _minutes;
+    private readonly TimeProvider _clock;
+    private readonly string[] _carriers;
+    private readonly IDisposable _subscription;
+
+    // raised with each signal: what is ready now may stand before where the last claim ended
+    private long _signals;
+
+    public WorkerClaims(
+        Databases databases,
+        JobKinds kinds,
+        EndingStore endings,
+        HandedJobs handed,
+        RepeatedClaims repeated,
+        CanceledLeases canceled,
+        QueueMinutes minutes,
+        QueueSignals signals,
+        TimeProvider clock
+    )
+    {
+        (_databases, _endings, _handed, _repeated) = (databases, endings, handed, repeated);
+        (_canceled, _minutes, _clock, _carriers) = (canceled, minutes, clock, kinds.Carriers);
+        _subscription = signals.OnRaised(() => Interlocked.Increment(ref _signals));
+    }
 
     /// <summary>Null: there are too many claims at this moment.</summary>
     public async Task<Result<WorkerClaim>?> TakeAsync(
@@ -113,14 +132,14 @@ internal sealed class WorkerClaims(
     public Task GiveBackAsync(WorkerClaim claim, Guid claimKey) =>
         claim.Jobs.Count == 0
             ? Task.CompletedTask
-            : repeated.InTurnAsync(
+            : _repeated.InTurnAsync(
                 claimKey,
                 async () =>
                 {
-                    var isNobodys = repeated.Cut(claimKey, claim.IsRepeat);
+                    var isNobodys = _repeated.Cut(claimKey, claim.IsRepeat);
                     if (isNobodys)
                     {
-                        await using var connection = await databases.Workers.OpenConnectionAsync(
+                        await using var connection = await _databases.Workers.OpenConnectionAsync(
                             CancellationToken.None
                         );
                         await ReleaseAsync(connection, claim.Jobs);
@@ -133,13 +152,14 @@ internal sealed class WorkerClaims(
     private Task ReleaseAsync(NpgsqlConnection connection, IReadOnlyList<ClaimedRow> jobs) =>
         jobs.Count == 0
             ? Task.CompletedTask
-            : endings.WriteAsync(
+            : _endings.WriteAsync(
                 connection,
                 [.. jobs.Select(row => new Ending(row.Job, new JobOutcome.Released(TimeSpan.Zero)))]
             );
 
     public void Dispose()
     {
+        _subscription.Dispose();
         _turns.Dispose();
         Array.ForEach(_queueTurns, turn => turn.Free.Dispose());
     }
@@ -158,8 +178,8 @@ internal sealed class WorkerClaims(
 
         try
         {
-            await using var connection = await databases.Workers.OpenConnectionAsync(cancellationToken);
-            return await repeated.InTurnAsync(
+            await using var connection = await _databases.Workers.OpenConnectionAsync(cancellationToken);
+            return await _repeated.InTurnAsync(
                 asked.ClaimKey!.Value,
                 () => TakeAsync(connection, caller.ProjectId, asked, queueTurn)
             );
@@ -180,7 +200,10 @@ internal sealed class WorkerClaims(
     {
         var queues = asked.Queues!.DistinctBy(queue => queue.Name, StringComparer.Ordinal).ToArray();
         // as a rule onward from where the last claim ended, and again where others had all that it saw
-        var isWhole = turn is null || clock.GetElapsedTime(turn.LookedAt) >= MaxOnward;
+        var isWhole =
+            turn is null
+            || turn.Signals != Interlocked.Read(ref _signals)
+            || _clock.GetElapsedTime(turn.LookedAt) >= MaxOnward;
         var (looked, answer) = await LookAsync(connection, projectId, asked, queues, isWhole, turn);
         for (var looks = 1; answer.Rows.Count == 0 && (answer.Seen > 0 || !isWhole) && looks < MaxLooks; looks++)
         {
@@ -217,24 +240,24 @@ internal sealed class WorkerClaims(
         foreach (var late in jobs.Where(row => row.IsLate).ToArray())
         {
             jobs.Remove(late);
-            await endings.WriteAsync(connection, [new Ending(late.Job, JobOutcome.Expired.Instance)]);
+            await _endings.WriteAsync(connection, [new Ending(late.Job, JobOutcome.Expired.Instance)]);
         }
 
         if (isAgain)
         {
-            repeated.Repeat(asked.ClaimKey!.Value);
+            _repeated.Repeat(asked.ClaimKey!.Value);
         }
         else
         {
-            jobs.ForEach(row => minutes.CountStarted(row.Job, row.WaitedSeconds));
+            jobs.ForEach(row => _minutes.CountStarted(row.Job, row.WaitedSeconds));
         }
 
-        jobs.ForEach(row => handed.Hand(row.Job, asked.ClaimKey!.Value));
+        jobs.ForEach(row => _handed.Hand(row.Job, asked.ClaimKey!.Value));
 
         return new WorkerClaim(
             jobs,
             looked.Any(one => one.HasCanceled)
-                ? await canceled.TellAsync(connection, projectId, asked.Worker!.Id!.Value)
+                ? await _canceled.TellAsync(connection, projectId, asked.Worker!.Id!.Value)
                 : [],
             looked.Count == 0 ? 0 : looked[0].Held,
             isAgain
@@ -253,7 +276,7 @@ internal sealed class WorkerClaims(
         if (isWhole && turn is not null)
         {
             turn.Cursors.StartOver();
-            turn.LookedAt = clock.GetTimestamp();
+            (turn.LookedAt, turn.Signals) = (_clock.GetTimestamp(), Interlocked.Read(ref _signals));
         }
 
         var names = queues.Select(queue => queue.Name).ToArray();
@@ -275,7 +298,7 @@ internal sealed class WorkerClaims(
         await using var reader = await batch.ExecuteReaderAsync(CancellationToken.None);
         var looked = await ReadAsync(reader);
         await reader.NextResultAsync();
-        var answer = await ClaimAnswer.ReadAsync(reader, isLimited: false, clock.GetTimestamp(), clock);
+        var answer = await ClaimAnswer.ReadAsync(reader, isLimited: false, _clock.GetTimestamp(), _clock);
         foreach (var row in answer.Seen > 0 ? answer.Rows : [])
         {
             turn?.Cursors.Passed(row.Job.QueueId, row.Priority, row.RunAt, row.Seq);
@@ -310,7 +333,7 @@ internal sealed class WorkerClaims(
         };
         await using var reader = await batch.ExecuteReaderAsync(CancellationToken.None);
         await reader.NextResultAsync();
-        return (await ClaimAnswer.ReadAsync(reader, isLimited: true, clock.GetTimestamp(), clock)).Rows;
+        return (await ClaimAnswer.ReadAsync(reader, isLimited: true, _clock.GetTimestamp(), _clock)).Rows;
     }
 
     private void AddCommon(NpgsqlParameterCollection parameters, ClaimDocument asked, int free)
@@ -371,7 +394,7 @@ internal sealed class WorkerClaims(
         new(name, NpgsqlDbType.Array | type) { Value = values };
 
     /// <param name="MostLost">How often that one of all it holds was lost that was lost most often.</param>
-    /// <param name="HasCanceled">Of all it holds some are to be canceled.</param>
+    /// <param name="HasCanceled">Of all it holds some are to be _canceled.</param>
     private sealed record LookedAt(
         string Name,
         long? QueueId,
