@@ -165,7 +165,11 @@ public sealed class JsonBombTests(ServiceFixture service)
                 )
                 {
                     var path = $"{Fill(operation.Path)}?{Uri.EscapeDataString($"{parameter["name"]}")}={text}";
-                    using var answer = await project.Http.GetAsync(new Uri(path, UriKind.Relative), Token);
+                    using var answer = await project.Http.GetAsync(
+                        new Uri(path, UriKind.Relative),
+                        HttpCompletionOption.ResponseHeadersRead, // a stream has no end
+                        Token
+                    );
                     Assert.True(fits((int)answer.StatusCode), $"{operation} {path}: {answer.StatusCode}");
                     tried++;
                 }
