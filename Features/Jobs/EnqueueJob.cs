@@ -51,8 +51,8 @@ public static class EnqueueJob
     public sealed record Command(JobDocument Job) : IRequest<Result<Response>>;
 
     /// <param name="Duplicate">Its key is held by another job, whose <paramref name="Id"/> this is.</param>
-    /// <param name="State">Null: it is over, and nothing but the key is left of it.</param>
-    public sealed record Response(Guid Id, [property: WordOf(typeof(JobState))] string? State, bool Duplicate)
+    /// <param name="State">Of a job of which nothing but its key is left: <c>canceled</c>.</param>
+    public sealed record Response(Guid Id, [property: WordOf(typeof(JobState))] string State, bool Duplicate)
         : IExampled<Response>
     {
         public static Response Example => new(Story.Job, JobState.Ready, Duplicate: false);

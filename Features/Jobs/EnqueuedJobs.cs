@@ -9,9 +9,8 @@ using Npgsql;
 namespace Bellhop.Features.Jobs;
 
 /// <summary>A job that was asked for, and is there.</summary>
-/// <param name="State">Null: nothing but the key is left of it.</param>
 /// <param name="IsNew">False: its key is held by this one.</param>
-internal sealed record EnqueuedJob(Guid Id, string? State, bool IsNew);
+internal sealed record EnqueuedJob(Guid Id, string State, bool IsNew);
 
 /// <summary>Enqueues what callers ask for, each job with its own answer: one statement for all of them, where none has a key or a parent.</summary>
 internal sealed class EnqueuedJobs(

@@ -45,7 +45,7 @@ internal sealed class KeyHolders(Admission admission, QueueSignals signals, Call
             }
             else if (one.Job.Unique.OnConflict == UniqueKey.Keep || replaced.Contains(id))
             {
-                one.Made = new EnqueuedJob(id, holder?.Told, IsNew: false);
+                one.Made = new EnqueuedJob(id, holder?.Told ?? JobState.Canceled, IsNew: false); // it was deleted
             }
             else
             {

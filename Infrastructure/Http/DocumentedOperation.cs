@@ -231,7 +231,16 @@ public static class DocumentedOperation
     private static JsonNode AsEvent(OpenApiMediaType media, ShownEvent shown, JsonNode data)
     {
         var carried = ((OpenApiSchemaReference)media.Schema!).Reference.Id;
-        media.Schema = new OpenApiSchema { Description = $"Server-sent events; the data of each is a {carried}." };
+        media.Schema = new OpenApiSchema
+        {
+            Description = $"Server-sent events; the data of each is a {carried}.",
+            Extensions = new Dictionary<string, IOpenApiExtension>(StringComparer.Ordinal)
+            {
+                ["contentSchema"] = new JsonNodeExtension(
+                    new JsonObject { ["$ref"] = $"#/components/schemas/{carried}" }
+                ),
+            },
+        };
         return $"id: {shown.Id}\nevent: {shown.Name}\ndata: {data.ToJsonString()}\n\n";
     }
 

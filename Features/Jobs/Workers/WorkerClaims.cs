@@ -211,7 +211,7 @@ internal sealed class WorkerClaims : IDisposable
             (looked, answer) = await LookAsync(connection, projectId, asked, queues, isWhole, turn);
         }
 
-        if (Check(asked.Queues!, looked) is { } problem)
+        if (LookedQueue.Check(asked.Queues!, looked) is { } problem)
         {
             await ReleaseAsync(connection, answer.Seen > 0 ? answer.Rows : []); // a queue came between the two looks
             return problem;
@@ -264,7 +264,7 @@ internal sealed class WorkerClaims : IDisposable
         );
     }
 
-    private async Task<(List<LookedAt>, ClaimAnswer)> LookAsync(
+    private async Task<(List<LookedQueue>, ClaimAnswer)> LookAsync(
         NpgsqlConnection connection,
         Guid projectId,
         ClaimDocument asked,
@@ -289,14 +289,11 @@ internal sealed class WorkerClaims : IDisposable
         open.Parameters.Add(
             Of("Maxes", NpgsqlDbType.Integer, queues.Select(queue => queue.Max ?? asked.Max).ToArray())
         );
-        var look = new NpgsqlBatchCommand(Sql.Look);
-        look.Parameters.Add(new("ProjectId", projectId));
-        look.Parameters.Add(new("WorkerId", asked.Worker!.Id!.Value));
-        look.Parameters.Add(Of("Queues", NpgsqlDbType.Text, names));
+        var look = LookedQueue.Look(projectId, asked.Worker!.Id!.Value, names);
         // made anew each time: one that was sent is not sent again, where statements are not prepared
         await using var batch = new NpgsqlBatch(connection) { BatchCommands = { look, open } };
         await using var reader = await batch.ExecuteReaderAsync(CancellationToken.None);
-        var looked = await ReadAsync(reader);
+        var looked = await LookedQueue.ReadAsync(reader);
         await reader.NextResultAsync();
         var answer = await ClaimAnswer.ReadAsync(reader, isLimited: false, _clock.GetTimestamp(), _clock);
         foreach (var row in answer.Seen > 0 ? answer.Rows : [])
@@ -344,80 +341,6 @@ internal sealed class WorkerClaims : IDisposable
         parameters.Add(Of("Carriers", NpgsqlDbType.Text, _carriers));
     }
 
-    private static Problem? Check(IReadOnlyList<ClaimedQueue> asked, List<LookedAt> looked)
-    {
-        for (var index = 0; index < asked.Count; index++)
-        {
-            var queue = looked.FirstOrDefault(one => one.Name == asked[index].Name);
-            if (queue is null or { QueueId: null })
-            {
-                return JobProblems.UnknownQueue.Because(
-                    $"There is no queue {asked[index].Name}.",
-                    FieldError.At($"/queues/{index}/name", "unknown_queue", "Name a queue of the project.")
-                );
-            }
-
-            if (!queue.IsOfWorkers)
-            {
-                return JobProblems.NotOfWorkers.Because(
-                    $"The queue {queue.Name} is served by the service itself.",
-                    FieldError.At($"/queues/{index}/name", "not_of_workers", "Name a queue that is served by workers.")
-                );
-            }
-        }
-
-        return null;
-    }
-
-    private static async Task<List<LookedAt>> ReadAsync(NpgsqlDataReader reader)
-    {
-        var looked = new List<LookedAt>();
-        while (await reader.ReadAsync())
-        {
-            looked.Add(
-                new LookedAt(
-                    reader.GetString(0),
-                    reader.IsDBNull(1) ? null : reader.GetInt64(1),
-                    reader.GetBoolean(2),
-                    reader.GetBoolean(3),
-                    reader.GetInt64(4),
-                    reader.GetInt16(5),
-                    reader.GetBoolean(6)
-                )
-            );
-        }
-
-        return looked;
-    }
-
     private static NpgsqlParameter Of(string name, NpgsqlDbType type, object values) =>
         new(name, NpgsqlDbType.Array | type) { Value = values };
-
-    /// <param name="MostLost">How often that one of all it holds was lost that was lost most often.</param>
-    /// <param name="HasCanceled">Of all it holds some are to be _canceled.</param>
-    private sealed record LookedAt(
-        string Name,
-        long? QueueId,
-        bool IsOfWorkers,
-        bool IsLimited,
-        long Held,
-        short MostLost,
-        bool HasCanceled
-    );
-
-    private static class Sql
-    {
-        public const string Look = """
-            SELECT s.name, q.queue_id, COALESCE(q.served_by = 'workers', false) AS is_of_workers,
-                COALESCE(q.max_running IS NOT NULL OR q.rate_count IS NOT NULL, false) AS is_limited, h.held, h.most_lost, h.has_canceled
-            FROM unnest(@Queues::text[]) AS s(name)
-            CROSS JOIN (
-                SELECT count(*) AS held, COALESCE(max(lost), 0)::smallint AS most_lost,
-                    COALESCE(bool_or(cancel_requested_at IS NOT NULL), false) AS has_canceled
-                FROM jobs
-                WHERE project_id = @ProjectId AND worker_id = @WorkerId AND claim_key IS NOT NULL AND state = 2
-            ) AS h
-            LEFT JOIN queues q ON q.project_id = @ProjectId AND q.name = s.name AND q.deleted_at IS NULL
-            """;
-    }
 }

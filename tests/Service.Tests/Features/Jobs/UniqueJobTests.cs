@@ -284,7 +284,7 @@ public sealed class UniqueJobTests(ServiceFixture service)
         var (refused, _) = await worker.PostAsync("/v1/jobs", Keyed("mail", "replace"));
 
         Assert.Equal((HttpStatusCode.OK, HttpStatusCode.Conflict), (kept, refused));
-        Assert.Equal((project.Id, true), (holder.GetProperty("id").GetGuid(), holder.IsNull("state")));
+        Assert.Equal((project.Id, "canceled"), (holder.GetProperty("id").GetGuid(), holder.State()));
     }
 
     [Theory]
