@@ -8,7 +8,9 @@ using Npgsql;
 
 namespace Bellhop.Features.Jobs;
 
-/// <summary>Forgets jobs that ended more than <c>Bellhop:Retention:JobDays</c> days ago, with their attempts, logs and counts: whole days at a time.</summary>
+/// <summary>
+/// Forgets jobs that ended more than <c>Bellhop:Retention:JobDays</c> days ago, with their attempts, logs and counts: whole days at a time.
+/// </summary>
 /// <remarks>
 /// A day is a table of its own, which is dropped: that takes as long for fifty million jobs as for one. What ends meanwhile waits for it
 /// a tenth of a second at most; a table that is in use for longer is left for the next time. Jobs that have not ended are never forgotten.

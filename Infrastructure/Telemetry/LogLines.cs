@@ -6,8 +6,8 @@ namespace Bellhop.Infrastructure.Telemetry;
 
 /// <summary>Writes log records to a stream, a line each, and never makes anyone wait for it.</summary>
 /// <remarks>
-/// One thread writes what has come within five milliseconds; between it and the callers stands a queue of 10,000 lines. When whoever reads the stream stops reading,
-/// further lines are dropped and counted in <c>bellhop_log_dropped_total</c>.
+/// One thread writes what has come within five milliseconds; between it and the callers stands a queue of 10,000 lines.
+/// When whoever reads the stream stops reading, further lines are dropped and counted in <c>bellhop_log_dropped_total</c>.
 /// </remarks>
 public sealed class LogLines : ILoggerProvider
 {

@@ -97,7 +97,8 @@ internal static class ClaimStatements
             """;
 
         /// <summary>Queues of a remote worker, without a limit. A call that comes again with its key is answered the same jobs.</summary>
-        // Nothing is taken where one of the queues is not there or not the workers': the call is refused. The tags and turns are drawn: a worker that asks for one job at a time is given shares by weight, and the oldest, all the same.
+        // Nothing is taken where one of the queues is not there or not the workers': the call is refused. The tags and turns are drawn: a
+        // worker that asks for one job at a time is given shares by weight, and the oldest, all the same.
         public const string OfWorker = $"""
             WITH again AS MATERIALIZED (
                 SELECT j.ctid AS at

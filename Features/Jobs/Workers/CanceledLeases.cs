@@ -3,7 +3,9 @@ using Npgsql;
 
 namespace Bellhop.Features.Jobs.Workers;
 
-/// <summary>Tells workers which of the jobs they hold are to be canceled: each at most once in three seconds, so that a claim may wait in between.</summary>
+/// <summary>
+/// Tells workers which of the jobs they hold are to be canceled: each at most once in three seconds, so that a claim may wait in between.
+/// </summary>
 internal sealed class CanceledLeases(TimeProvider clock)
 {
     private const int Capacity = 1_000;

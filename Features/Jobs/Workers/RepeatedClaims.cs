@@ -2,7 +2,9 @@ using System.Collections.Concurrent;
 
 namespace Bellhop.Features.Jobs.Workers;
 
-/// <summary>Claims that came again with their key: what the first call was given is the second one's, also when the first is seen to be cut later.</summary>
+/// <summary>
+/// Claims that came again with their key: what the first call was given is the second one's, also when the first is seen to be cut later.
+/// </summary>
 /// <remarks>It knows what this process answered. A call that is repeated at another one may lose its leases, which the worker is told.</remarks>
 internal sealed class RepeatedClaims(TimeProvider clock) : IDisposable
 {
