@@ -17,7 +17,7 @@ public sealed record RateLimit(
     public static readonly string[] Places =
     [
         .. new[] { "Key", "Address", "Project" }.SelectMany(scope =>
-            new[] { "Reads", "Writes", "Bulk", "Auth" }.Select(bucket => $"{scope}:{bucket}")
+            new[] { "Reads", "Writes", "Bulk", "Auth", "Work" }.Select(bucket => $"{scope}:{bucket}")
         ),
         "Source:Inbound",
     ];

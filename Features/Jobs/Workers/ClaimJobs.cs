@@ -1,6 +1,7 @@
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Http;
 using Bellhop.Infrastructure.Http.Idempotency;
+using Bellhop.Infrastructure.Http.RateLimits;
 using Bellhop.Infrastructure.Mediation;
 using Carter;
 using MediatR;
@@ -19,6 +20,7 @@ public static class ClaimJobs
         public void AddRoutes(IEndpointRouteBuilder app) =>
             app.MapPost("/v1/jobs/claim", Post)
                 .RequirePermission(Permissions.JobsWork)
+                .InBucket(RateBucket.Work)
                 .WithoutIdempotencyKey()
                 .WithName(nameof(ClaimJobs))
                 .WithTags("Workers")

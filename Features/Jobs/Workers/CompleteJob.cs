@@ -3,6 +3,7 @@ using System.Text.Json;
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Http;
 using Bellhop.Infrastructure.Http.Idempotency;
+using Bellhop.Infrastructure.Http.RateLimits;
 using Carter;
 using MediatR;
 
@@ -17,6 +18,7 @@ public static class CompleteJob
         public void AddRoutes(IEndpointRouteBuilder app) =>
             app.MapPost("/v1/jobs/{id:guid}/complete", Post)
                 .RequirePermission(Permissions.JobsWork)
+                .InBucket(RateBucket.Work)
                 .WithoutIdempotencyKey()
                 .WithName(nameof(CompleteJob))
                 .WithTags("Workers")

@@ -2,6 +2,7 @@ using System.ComponentModel.DataAnnotations;
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Http;
 using Bellhop.Infrastructure.Http.Idempotency;
+using Bellhop.Infrastructure.Http.RateLimits;
 using Carter;
 using MediatR;
 
@@ -16,6 +17,7 @@ public static class FailJob
         public void AddRoutes(IEndpointRouteBuilder app) =>
             app.MapPost("/v1/jobs/{id:guid}/fail", Post)
                 .RequirePermission(Permissions.JobsWork)
+                .InBucket(RateBucket.Work)
                 .WithoutIdempotencyKey()
                 .WithName(nameof(FailJob))
                 .WithTags("Workers")

@@ -3,6 +3,7 @@ using System.Text.Json;
 using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Http;
+using Bellhop.Infrastructure.Http.RateLimits;
 using Bellhop.Infrastructure.Http.Resources;
 using Carter;
 using Dapper;
@@ -23,6 +24,7 @@ public static class GetJobArgs
         public void AddRoutes(IEndpointRouteBuilder app) =>
             app.MapGet("/v1/jobs/{id:guid}/args", Get)
                 .RequirePermission(Permissions.JobsWork)
+                .InBucket(RateBucket.Work)
                 .WithParameter(
                     Header,
                     "The lease, as the claim gave it.",

@@ -3,6 +3,7 @@ using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Http;
 using Bellhop.Infrastructure.Http.Idempotency;
+using Bellhop.Infrastructure.Http.RateLimits;
 using Bellhop.Infrastructure.Mediation;
 using Carter;
 using MediatR;
@@ -23,6 +24,7 @@ public static class HeartbeatJobs
         public void AddRoutes(IEndpointRouteBuilder app) =>
             app.MapPost("/v1/jobs/heartbeat", Post)
                 .RequirePermission(Permissions.JobsWork)
+                .InBucket(RateBucket.Work)
                 .WithoutIdempotencyKey()
                 .WithBodyLimit(Bulk.MaxBytes)
                 .WithName(nameof(HeartbeatJobs))

@@ -14,6 +14,9 @@ public enum RateBucket
 
     /// <summary>Proving who one is.</summary>
     Auth,
+
+    /// <summary>What a worker says of jobs: a beat that is refused costs a lease, whatever else its key writes.</summary>
+    Work,
 }
 
 /// <summary>The bucket of a route.</summary>

@@ -47,7 +47,7 @@ public sealed class RateLimitingTests(EdgeHost host) : IClassFixture<EdgeHost>
     }
 
     [Fact]
-    public async Task Keys_of_one_project_share_its_writes_and_bulk_has_a_budget_of_its_own()
+    public async Task Keys_of_one_project_share_its_writes_and_neither_bulk_nor_workers_use_them()
     {
         using var one = host.NewClient(await host.Own.NewKeyAsync());
         using var other = host.NewClient(await host.Own.NewKeyAsync());
@@ -60,9 +60,16 @@ public sealed class RateLimitingTests(EdgeHost host) : IClassFixture<EdgeHost>
 
         using var bulk = await one.PostAsJsonAsync("/v1/events/batch", new { events = Array.Empty<object>() }, Token);
 
+        using var beat = await one.PostAsJsonAsync(
+            "/v1/jobs/heartbeat",
+            new { worker = new { id = Guid.CreateVersion7(), name = "beating" }, jobs = Array.Empty<object>() },
+            Token
+        );
+
         Assert.Equal(4, statuses.Count(status => status == HttpStatusCode.Created));
         Assert.Equal(2, statuses.Count(status => status == HttpStatusCode.TooManyRequests));
         Assert.Equal("\"project-bulk\";r=1;t=30", One(bulk, "RateLimit"));
+        Assert.Equal(HttpStatusCode.OK, beat.StatusCode);
     }
 
     [Fact]
