@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text;
-using System.Text.RegularExpressions;
 using Bellhop.Features.Jobs.Running;
 using Bellhop.Infrastructure.Database;
 using Npgsql;
@@ -13,7 +12,6 @@ namespace Bellhop.Bench;
 public static class Depth
 {
     private const int Rounds = 500;
-    private const int PerRound = 100;
     private const int Beating = 5_000;
 
     private static readonly (string Name, string Fill)[] Stages =
@@ -94,7 +92,7 @@ public static class Depth
 
             ## Claims and ends over deep tables (`./dev bench depth`)
 
-            A whole look at the queues and a claim of {PerRound} jobs, then their end, {Rounds} times one after the other by the service's own
+            A whole look at the queues and a claim of {EngineStatements.AtOnce} jobs, then their end, {Rounds} times one after the other by the service's own
             statements and session settings, after `VACUUM ANALYZE`. Milliseconds, p50 / p99 / longest; bar for a claim: p99 15.
 
             | the tables hold | claim | end |
@@ -123,14 +121,14 @@ public static class Depth
         for (var round = -20; round < Rounds; round++)
         {
             var watch = Stopwatch.StartNew();
-            var taken = await ClaimAsync(connection);
+            var taken = await EngineStatements.ClaimAsync(connection);
             var claimed = watch.Elapsed;
-            await using (var end = End(connection, taken))
+            await using (var end = EngineStatements.End(connection, taken))
             {
                 await end.ExecuteNonQueryAsync();
             }
 
-            if (taken.Count != PerRound)
+            if (taken.Count != EngineStatements.AtOnce)
             {
                 throw new InvalidOperationException($"{taken.Count} jobs were claimed");
             }
@@ -145,28 +143,14 @@ public static class Depth
         return (claims, ends);
     }
 
-    private static async Task<List<(Guid Project, Guid Id, long ClaimNo)>> ClaimAsync(NpgsqlConnection connection)
-    {
-        await using var claim = Claim(connection, ClaimStatements.Sql.Whole);
-        await using var reader = await claim.ExecuteReaderAsync();
-        await reader.ReadAsync(); // its header
-        var taken = new List<(Guid, Guid, long)>();
-        while (await reader.ReadAsync())
-        {
-            taken.Add((reader.GetGuid(7), reader.GetGuid(8), reader.GetInt64(13)));
-        }
-
-        return taken;
-    }
-
     /// <summary>Both are run, and undone.</summary>
     private static async Task<(string Claim, string End)> ExplainAsync(NpgsqlConnection connection)
     {
         const string Explain = "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, COSTS OFF) ";
-        var taken = await ClaimAsync(connection);
+        var taken = await EngineStatements.ClaimAsync(connection);
         await using var transaction = await connection.BeginTransactionAsync();
-        await using var claim = Claim(connection, Explain + ClaimStatements.Sql.Whole);
-        await using var end = End(connection, taken);
+        await using var claim = EngineStatements.Claim(connection, Explain + ClaimStatements.Sql.Whole);
+        await using var end = EngineStatements.End(connection, taken);
         end.CommandText = Explain + end.CommandText;
         return (await ReadAsync(claim), await ReadAsync(end));
     }
@@ -193,7 +177,7 @@ public static class Depth
         var held = new List<(Guid Project, Guid Id, long ClaimNo)>();
         while (held.Count < Beating)
         {
-            held.AddRange(await ClaimAsync(connection));
+            held.AddRange(await EngineStatements.ClaimAsync(connection));
         }
 
         await ExecuteAsync(owner, "VACUUM jobs");
@@ -203,7 +187,7 @@ public static class Depth
         {
             foreach (var some in held.Chunk(1_000))
             {
-                await using var extend = Command(
+                await using var extend = EngineStatements.Command(
                     connection,
                     Heartbeat.Sql.Extend,
                     new()
@@ -236,65 +220,6 @@ public static class Depth
                 1
             ) / (double)reader.GetInt64(0):P1} of {reader.GetInt64(0)} updates touched no index (bar 95 %)."
         );
-    }
-
-    private static NpgsqlCommand Claim(NpgsqlConnection connection, string sql) =>
-        Command(
-            connection,
-            sql,
-            new()
-            {
-                ["Queues"] = (NpgsqlDbType.Text, Array.Empty<string>()),
-                ["Free"] = (NpgsqlDbType.Integer, Array.Empty<int>()),
-                ["Floors"] = (NpgsqlDbType.Double, Array.Empty<double>()),
-                ["OtherFree"] = (null, PerRound),
-                ["ShareQueues"] = (NpgsqlDbType.Bigint, Array.Empty<long>()),
-                ["ShareTags"] = (NpgsqlDbType.Double, Array.Empty<double>()),
-                ["ShareStarts"] = (NpgsqlDbType.Bigint, Array.Empty<long>()),
-                ["PassedQueues"] = (NpgsqlDbType.Bigint, Array.Empty<long>()),
-                ["PassedPriorities"] = (NpgsqlDbType.Smallint, Array.Empty<short>()),
-                ["PassedRunAts"] = (NpgsqlDbType.TimestampTz, Array.Empty<DateTime>()),
-                ["PassedSeqs"] = (NpgsqlDbType.Bigint, Array.Empty<long>()),
-                ["Carriers"] = (NpgsqlDbType.Text, Array.Empty<string>()),
-                ["WorkerId"] = (null, Guid.Empty),
-                ["ClaimKey"] = (null, DBNull.Value),
-                ["LostBelow"] = (null, 32767),
-            }
-        );
-
-    private static NpgsqlCommand End(NpgsqlConnection connection, List<(Guid Project, Guid Id, long ClaimNo)> taken) =>
-        Command(
-            connection,
-            JobEndings.Sql.Finish,
-            new()
-            {
-                ["ProjectIds"] = (NpgsqlDbType.Uuid, taken.Select(job => job.Project).ToArray()),
-                ["Ids"] = (NpgsqlDbType.Uuid, taken.Select(job => job.Id).ToArray()),
-                ["ClaimNos"] = (NpgsqlDbType.Bigint, taken.Select(job => job.ClaimNo).ToArray()),
-                ["Outcomes"] = (NpgsqlDbType.Smallint, new short[taken.Count]),
-                ["Results"] = (NpgsqlDbType.Text, new string?[taken.Count]),
-                ["Errors"] = (NpgsqlDbType.Text, new string?[taken.Count]),
-            }
-        );
-
-    private static NpgsqlCommand Command(
-        NpgsqlConnection connection,
-        string sql,
-        Dictionary<string, (NpgsqlDbType? Element, object Value)> values
-    )
-    {
-        var command = new NpgsqlCommand(sql, connection);
-        foreach (var name in Regex.Matches(sql, @"(?<!:)@(\w+)").Select(match => match.Groups[1].Value).Distinct())
-        {
-            var (element, value) = values[name];
-            command.Parameters.Add(
-                element is { } type
-                    ? new NpgsqlParameter(name, NpgsqlDbType.Array | type) { Value = value }
-                    : new NpgsqlParameter(name, value)
-            );
-        }
-
-        return command;
     }
 
     private static async Task ExecuteAsync(NpgsqlDataSource database, string sql)

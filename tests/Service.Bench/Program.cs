@@ -13,6 +13,9 @@ Dictionary<string, Func<BenchHost, Task<string>>> benchmarks = new(StringCompare
     ["enqueue"] = Enqueue.RunAsync,
     ["remote"] = RemoteWork.RunAsync,
     ["depth"] = Depth.RunAsync,
+    ["snapshot"] = Snapshot.RunAsync,
+    ["history"] = History.RunAsync,
+    ["parked"] = ParkedWorkers.RunAsync,
     ["reads"] = Reads.RunAsync,
     ["logins"] = Logins.RunAsync,
 };

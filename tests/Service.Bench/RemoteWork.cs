@@ -55,42 +55,27 @@ public static class RemoteWork
     public static async Task<int> WorkAsync(int port, string key)
     {
         using var client = Client(port, key);
-        var worker = new { id = Guid.CreateVersion7(), name = "bench" };
-        while (true)
+        var worker = new Worker(client, Queue);
+        while (await worker.WorkAsync())
         {
-            using var claim = await client.PostAsJsonAsync(
-                "/v1/jobs/claim",
-                new
-                {
-                    worker,
-                    claim_key = Guid.CreateVersion7(),
-                    queues = new[] { new { name = Queue } },
-                    max = PerBatch,
-                }
-            );
-            claim.EnsureSuccessStatusCode();
-            using var claimed = JsonDocument.Parse(await claim.Content.ReadAsByteArrayAsync());
-            var ends = claimed
-                .RootElement.GetProperty("jobs")
-                .EnumerateArray()
-                .Select(job => new
-                {
-                    id = job.GetProperty("id").GetGuid(),
-                    lease = job.GetProperty("lease").GetString(),
-                    outcome = "succeeded",
-                })
-                .ToArray();
-            if (ends.Length == 0)
-            {
-                return 0;
-            }
-
-            using var finish = await client.PostAsJsonAsync("/v1/jobs/finish", new { jobs = ends });
-            finish.EnsureSuccessStatusCode();
+            // there is more
         }
+
+        return 0;
     }
 
-    private static HttpClient Client(int port, string key) =>
+    /// <summary>Puts jobs on a queue that is there, past the API.</summary>
+    public static Task FillAsync(BenchHost host, string queue, int jobs) =>
+        host.ExecuteAsync(
+            $"""
+            INSERT INTO jobs (project_id, id, queue_id, run_at, state, max_attempts, kind, args)
+            SELECT q.project_id, new_id(), q.queue_id, now(), 1, 20, 'noop', json_build_object()
+            FROM queues q, generate_series(1, {jobs})
+            WHERE q.name = '{queue}'
+            """
+        );
+
+    public static HttpClient Client(int port, string key) =>
         new()
         {
             BaseAddress = new Uri($"http://127.0.0.1:{port}"),
@@ -99,14 +84,7 @@ public static class RemoteWork
 
     private static async Task<Result> MeasureAsync(BenchHost host)
     {
-        await host.ExecuteAsync(
-            $"""
-            INSERT INTO jobs (project_id, id, queue_id, run_at, state, max_attempts, kind, args)
-            SELECT q.project_id, new_id(), q.queue_id, now(), 1, 20, 'noop', json_build_object()
-            FROM queues q, generate_series(1, {Jobs})
-            WHERE q.name = '{Queue}'
-            """
-        );
+        await FillAsync(host, Queue, Jobs);
         var (workers, postgres, service) = (
             BenchHost.ProgramsCpu(),
             host.PostgresCpu(),
@@ -140,6 +118,47 @@ public static class RemoteWork
             (host.Service.TotalProcessorTime.TotalSeconds - service) * 1e6 / Jobs,
             (host.PostgresCpu() - postgres) * 1e6 / Jobs
         );
+    }
+
+    /// <summary>Claims up to a hundred jobs with one request, and ends them with another.</summary>
+    public sealed class Worker(HttpClient client, string queue)
+    {
+        private readonly object _worker = new { id = Guid.CreateVersion7(), name = "bench" };
+
+        /// <summary>False: there was nothing to do.</summary>
+        public async Task<bool> WorkAsync()
+        {
+            using var claim = await client.PostAsJsonAsync(
+                "/v1/jobs/claim",
+                new
+                {
+                    worker = _worker,
+                    claim_key = Guid.CreateVersion7(),
+                    queues = new[] { new { name = queue } },
+                    max = PerBatch,
+                }
+            );
+            claim.EnsureSuccessStatusCode();
+            using var claimed = JsonDocument.Parse(await claim.Content.ReadAsByteArrayAsync());
+            var ends = claimed
+                .RootElement.GetProperty("jobs")
+                .EnumerateArray()
+                .Select(job => new
+                {
+                    id = job.GetProperty("id").GetGuid(),
+                    lease = job.GetProperty("lease").GetString(),
+                    outcome = "succeeded",
+                })
+                .ToArray();
+            if (ends.Length == 0)
+            {
+                return false;
+            }
+
+            using var finish = await client.PostAsJsonAsync("/v1/jobs/finish", new { jobs = ends });
+            finish.EnsureSuccessStatusCode();
+            return true;
+        }
     }
 
     private sealed record Result(
