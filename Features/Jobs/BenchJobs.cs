@@ -73,7 +73,7 @@ public static class BenchJobs
         private const int PerStatement = 1_000;
         private const int AtOnce = 2;
         private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(5);
-        private static readonly TimeSpan Ask = TimeSpan.FromSeconds(1);
+        private static readonly TimeSpan Still = TimeSpan.FromSeconds(1);
 
         public async Task<Result<Report>> Handle(Command request, CancellationToken cancellationToken)
         {
@@ -150,15 +150,20 @@ public static class BenchJobs
             {
                 await using var connection = await databases.Engine.OpenConnectionAsync(cancellationToken);
                 var unfinished = Sql.IsUnfinished.With(new { caller.ProjectId, QueueId = queueId }, cancellationToken);
+                long before;
                 do
                 {
-                    // an answer costs something: asked when all was done here, and each second, since others may drain along
-                    var asked = clock.GetTimestamp();
+                    before = held.Ended;
+                    var began = clock.GetTimestamp();
                     do
                     {
                         await Task.Delay(Look, clock, cancellationToken);
-                    } while (held.Ended < request.Count && clock.GetElapsedTime(asked) < Ask);
-                } while (await connection.ExecuteScalarAsync<bool>(unfinished));
+                    } while (held.Ended < request.Count && clock.GetElapsedTime(began) < Still);
+                    // an answer costs something: asked when all was done here, or nothing for a second, since others may drain along
+                } while (
+                    (held.Ended < request.Count && held.Ended > before)
+                    || await connection.ExecuteScalarAsync<bool>(unfinished)
+                );
             }
             finally
             {

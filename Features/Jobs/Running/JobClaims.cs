@@ -26,8 +26,9 @@ internal sealed class JobClaims(
 )
 {
     private const int RestPerLook = 20;
+    private const int RestPerLookUnnamed = 4;
     private static readonly TimeSpan LongestRest = TimeSpan.FromSeconds(10);
-    private static readonly TimeSpan MaxRest = TimeSpan.FromMilliseconds(250); // after a signal that does not say which queue
+    private static readonly TimeSpan MaxRestUnnamed = TimeSpan.FromMilliseconds(250); // longer where that were a fifth of the time
     private static readonly TimeSpan Busy = TimeSpan.FromMilliseconds(10); // another process counts the same queue
     private static readonly TimeSpan Idle = TimeSpan.FromMilliseconds(50); // what is ready there is not due
     private static readonly TimeSpan Full = TimeSpan.FromMilliseconds(250); // unless a job of the queue ends here
@@ -46,6 +47,7 @@ internal sealed class JobClaims(
     private bool _isUnnamed; // some signal since the last whole look did not say which queue
     private long _lookedAt;
     private TimeSpan _rest;
+    private TimeSpan _restUnnamed; // after a signal that does not say which queue
 
     // limited queues of which a job ended: added by whoever stored the end, taken by the loop
     private readonly ConcurrentDictionary<long, byte> _freed = new();
@@ -80,7 +82,7 @@ internal sealed class JobClaims(
         var (named, isUnnamed) = signals.Take();
         _named.UnionWith(named);
         _isUnnamed |= isUnnamed;
-        var rest = _isUnnamed && _rest > MaxRest ? MaxRest : _rest;
+        var rest = _isUnnamed && _rest > _restUnnamed ? _restUnnamed : _rest;
         var rested = clock.GetElapsedTime(_lookedAt);
         var isWhole = rested >= rest;
         var open = await TakeOpenAsync(connection, isWhole, [.. left], otherFree, jobs);
@@ -238,8 +240,9 @@ internal sealed class JobClaims(
             _named.Clear();
             _isUnnamed = false;
             _lookedAt = clock.GetTimestamp();
-            var rest = clock.GetElapsedTime(asked) * RestPerLook;
-            _rest = rest < LongestRest ? rest : LongestRest;
+            var cost = clock.GetElapsedTime(asked);
+            _rest = cost * RestPerLook < LongestRest ? cost * RestPerLook : LongestRest;
+            _restUnnamed = cost * RestPerLookUnnamed > MaxRestUnnamed ? cost * RestPerLookUnnamed : MaxRestUnnamed;
         }
 
         var isNew = _ready.Any(queue => queue.IsLimited && !known.Contains(queue.Id));
