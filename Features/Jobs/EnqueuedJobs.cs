@@ -3,7 +3,6 @@ using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Http;
 using Bellhop.Infrastructure.Mediation;
-using Dapper;
 using Npgsql;
 
 namespace Bellhop.Features.Jobs;
@@ -20,7 +19,7 @@ internal sealed class EnqueuedJobs(
     JobChannel channel,
     QueueSignals signals,
     Admission admission,
-    QueueDepths depths,
+    JobTargets targets,
     KeyHolders keyHolders,
     Caller caller,
     TimeProvider clock
@@ -28,7 +27,21 @@ internal sealed class EnqueuedJobs(
 {
     /// <returns>Of each document its job, or what is wrong with it; in their order.</returns>
     /// <param name="isAtomic">Whether one that is wrong keeps all of them out.</param>
-    public async Task<IReadOnlyList<Result<EnqueuedJob>>> EnqueueAsync(
+    /// <remarks>
+    /// Where the database does not answer, the caller is told so in time, and the statement may still be carried out; with an
+    /// <c>Idempotency-Key</c> the caller waits, and it is not.
+    /// </remarks>
+    public Task<IReadOnlyList<Result<EnqueuedJob>>> EnqueueAsync(
+        IReadOnlyList<Result<JobDocument>> documents,
+        bool isAtomic,
+        CancellationToken cancellationToken
+    )
+    {
+        var enqueuing = TryEnqueueAsync(documents, isAtomic, cancellationToken);
+        return works.IsShared ? enqueuing : enqueuing.WaitPatientlyAsync(cancellationToken);
+    }
+
+    private async Task<IReadOnlyList<Result<EnqueuedJob>>> TryEnqueueAsync(
         IReadOnlyList<Result<JobDocument>> documents,
         bool isAtomic,
         CancellationToken cancellationToken
@@ -48,10 +61,10 @@ internal sealed class EnqueuedJobs(
             : await works.BeginAsync(cancellationToken);
         if (!isOne)
         {
-            await CheckTargetsAsync(work, asked, cancellationToken);
+            await targets.CheckTargetsAsync(work, asked, cancellationToken);
         }
 
-        CheckDepth(asked);
+        targets.CheckDepth(asked);
         await WaitForParentsAsync(work, asked, cancellationToken);
         var sound = asked.Where(one => one.Problem is null).ToArray();
         if (sound.Length == 0 || (isAtomic && sound.Length < asked.Length))
@@ -73,7 +86,7 @@ internal sealed class EnqueuedJobs(
     /// <summary>Stores one job together with those of other callers.</summary>
     private async Task EnqueueAloneAsync(AskedJob one, CancellationToken cancellationToken)
     {
-        CheckDepth([one]);
+        targets.CheckDepth([one]);
         if (one.Problem is not null)
         {
             return;
@@ -89,17 +102,7 @@ internal sealed class EnqueuedJobs(
         else if (result.Problem is null)
         {
             await using var work = await works.OpenAsync(cancellationToken);
-            await ExplainAsync(work, [one], cancellationToken);
-        }
-    }
-
-    /// <summary>Says of jobs that were not stored why not.</summary>
-    private async Task ExplainAsync(Work work, AskedJob[] left, CancellationToken cancellationToken)
-    {
-        await CheckTargetsAsync(work, left, cancellationToken);
-        foreach (var one in left)
-        {
-            one.Problem ??= UnknownQueue(one.Document!); // made or deleted since
+            await targets.ExplainAsync(work, [one], cancellationToken);
         }
     }
 
@@ -129,7 +132,8 @@ internal sealed class EnqueuedJobs(
         }
 
         var asked = document.Unwrap();
-        var problem = ValidationProblem.Of(rules.Validate(asked)) ?? JobRules.CheckSize(asked) ?? CheckReach(asked);
+        var problem =
+            ValidationProblem.Of(rules.Validate(asked)) ?? JobRules.CheckSize(asked) ?? targets.CheckReach(asked);
         return problem is null
             ? new AskedJob(
                 asked,
@@ -174,7 +178,11 @@ internal sealed class EnqueuedJobs(
             }
         }
 
-        await ExplainAsync(work, [.. sound.Where(one => one.Made is null && !IsHeld(one.Job!))], cancellationToken);
+        await targets.ExplainAsync(
+            work,
+            [.. sound.Where(one => one.Made is null && !IsHeld(one.Job!))],
+            cancellationToken
+        );
         var free = await keyHolders.MeetAsync(
             work,
             [.. sound.Where(one => one is { Made: null, Problem: null })],
@@ -227,82 +235,5 @@ internal sealed class EnqueuedJobs(
         return edges.Length == 0
             ? Task.CompletedTask
             : JobParents.AddAsync(work.Connection, caller.ProjectId, edges, cancellationToken);
-    }
-
-    private void CheckDepth(AskedJob[] asked)
-    {
-        foreach (var one in asked.Where(one => one.Problem is null))
-        {
-            if (!depths.HasRoom(caller.ProjectId, one.Document!.Queue!))
-            {
-                one.Problem = JobProblems.QueueFull.Because(
-                    $"The queue {one.Document.Queue} holds as many jobs as it may."
-                ) with
-                {
-                    RetryAfterSeconds = 1,
-                };
-            }
-        }
-    }
-
-    private Problem? CheckReach(JobDocument document)
-    {
-        var only = caller.Access.Excludes(new Traced(document.Queue), caller.Id);
-        if (only is null && kinds.IsReached(document.Kind!, caller.Access))
-        {
-            return null;
-        }
-
-        var (member, why) = only is null ? ("/kind", "no jobs that may name any connection") : ("/queue", only);
-        var message = $"What proves the caller is narrowed: {why}.";
-        return Problems.Forbidden.Because(message, FieldError.At(member, "out_of_reach", message));
-    }
-
-    /// <summary>A kind the service does not execute, or keeps to itself, is right only on a queue of remote workers.</summary>
-    private async Task CheckTargetsAsync(Work work, AskedJob[] asked, CancellationToken cancellationToken)
-    {
-        var doubtful = asked.Where(one => one.Problem is null).ToArray();
-        if (doubtful.Length == 0)
-        {
-            return;
-        }
-
-        var queues = (
-            await work.Connection.QueryAsync<(string Name, bool ServedHere)>(
-                Sql.Queues.With(new { caller.ProjectId }, cancellationToken)
-            )
-        ).ToDictionary(queue => queue.Name, queue => queue.ServedHere);
-        foreach (var one in doubtful)
-        {
-            if (!queues.TryGetValue(one.Document!.Queue!, out var servedHere))
-            {
-                one.Problem = UnknownQueue(one.Document);
-            }
-            else if (servedHere && !kinds.IsOpen(one.Document.Kind!))
-            {
-                one.Problem = UnknownKind(one.Document);
-            }
-        }
-    }
-
-    private static Problem UnknownQueue(JobDocument document) =>
-        JobProblems.UnknownQueue.Because(
-            $"There is no queue {document.Queue}.",
-            FieldError.At("/queue", "unknown_queue", "Name a queue of the project.")
-        );
-
-    private Problem UnknownKind(JobDocument document) =>
-        JobProblems.UnknownKind.Because(
-            kinds.TellUnknown(document.Kind!, document.Queue!),
-            FieldError.At("/kind", "unknown_kind", "Name a kind the service executes.")
-        );
-
-    private static class Sql
-    {
-        public const string Queues = """
-            SELECT name, served_by = 'service' AS served_here
-            FROM queues
-            WHERE project_id = @ProjectId AND deleted_at IS NULL
-            """;
     }
 }

@@ -1,48 +1,11 @@
 using System.Runtime.CompilerServices;
+using Bellhop.Infrastructure.Background;
 using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Http;
 using Dapper;
 using Npgsql;
 
 namespace Bellhop.Features.Jobs;
-
-/// <summary>Where a job is, for those who wait for it to move.</summary>
-/// <param name="Tag">Another one after each change.</param>
-/// <param name="Shown">What it looks like to those who follow it.</param>
-public sealed record JobStep(string Tag, bool IsOver, ShownStep Shown)
-{
-    /// <summary>By the tag: a step that is looked at again is the same one.</summary>
-    public bool Equals(JobStep? other) => Tag == other?.Tag;
-
-    public override int GetHashCode() => Tag.GetHashCode(StringComparison.Ordinal);
-}
-
-/// <summary>The text that a step of a job is told with: read once for all who are told at the same time, however many they are.</summary>
-public sealed class ShownStep
-{
-    private static readonly TimeSpan Fresh = TimeSpan.FromMilliseconds(250);
-
-    private readonly Lock _lock = new();
-
-    // under the lock: one for callers who may see data, one for those who may not
-    private readonly (long At, Task<byte[]?>? Text)[] _shown = new (long, Task<byte[]?>?)[2];
-
-    /// <summary>What was read since the step was taken, and no more than a quarter of a second ago.</summary>
-    /// <param name="read">Reads it for the first who asks; it is not canceled when that one goes.</param>
-    internal Task<byte[]?> ReadAsync(bool withData, TimeProvider clock, Guid id, Func<Guid, Task<byte[]?>> read)
-    {
-        lock (_lock)
-        {
-            ref var shown = ref _shown[withData ? 1 : 0];
-            if (shown.Text is null || clock.GetElapsedTime(shown.At) > Fresh)
-            {
-                shown = (clock.GetTimestamp(), Task.Run(() => read(id)));
-            }
-
-            return shown.Text!;
-        }
-    }
-}
 
 /// <summary>Tells who waits for a job when it has moved on: at once where this process ended it, else within a quarter of a second.</summary>
 /// <remarks>
@@ -67,12 +30,17 @@ public sealed class JobWatch : IDisposable
     // raised by whoever touches, taken by the one round
     private readonly SemaphoreSlim _touched = new(0, 1);
 
-    // under the lock: whether rounds are running
-    private bool _isRunning;
+    private readonly Rounds _rounds;
 
-    public JobWatch(NpgsqlDataSource database, TimeProvider clock, IHostApplicationLifetime lifetime)
+    public JobWatch(
+        NpgsqlDataSource database,
+        TimeProvider clock,
+        IHostApplicationLifetime lifetime,
+        ILogger<JobWatch> logger
+    )
     {
         (_database, _clock, _stopping) = (database, clock, lifetime.ApplicationStopping);
+        _rounds = new Rounds(RoundAsync, clock, logger);
         _onStopping = _stopping.Register(() => Watching().ForEach(one => one.Watched.Wake()));
     }
 
@@ -151,12 +119,7 @@ public sealed class JobWatch : IDisposable
             }
 
             watched.Count++;
-            if (!_isRunning)
-            {
-                _isRunning = true;
-                _ = Task.Run(RunAsync);
-            }
-
+            _rounds.Enter();
             return watched;
         }
     }
@@ -170,34 +133,24 @@ public sealed class JobWatch : IDisposable
                 _watched.Remove(key);
             }
         }
+
+        _rounds.Leave();
     }
 
-    private async Task RunAsync()
+    private async Task RoundAsync()
     {
-        while (Asked() is { Count: > 0 } asked)
+        var asked = Watching();
+        await LookAsync(asked);
+        asked.ForEach(one => one.Watched.WakeAfterSilence());
+        var round = RoundPerJob * asked.Count;
+        using var due = new CancellationTokenSource(round > ShortestRound ? round : ShortestRound, _clock);
+        try
         {
-            await LookAsync(asked);
-            asked.ForEach(one => one.Watched.WakeAfterSilence());
-            var round = RoundPerJob * asked.Count;
-            using var due = new CancellationTokenSource(round > ShortestRound ? round : ShortestRound, _clock);
-            try
-            {
-                await _touched.WaitAsync(due.Token);
-            }
-            catch (OperationCanceledException)
-            {
-                // nobody touched
-            }
+            await _touched.WaitAsync(due.Token);
         }
-    }
-
-    /// <summary>The jobs of the next round; none ends the rounds, until somebody joins.</summary>
-    private List<((Guid ProjectId, Guid JobId) Key, Watched Watched)> Asked()
-    {
-        lock (_lock)
+        catch (OperationCanceledException)
         {
-            _isRunning = _watched.Count > 0;
-            return Watching();
+            // nobody touched
         }
     }
 

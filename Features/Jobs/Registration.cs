@@ -47,6 +47,7 @@ internal static class Registration
         services.AddScoped<JobViews>();
         services.AddSingleton<JobChannel>();
         services.AddHostedService(provider => provider.GetRequiredService<JobChannel>());
+        services.AddScoped<JobTargets>();
         services.AddScoped<EnqueuedJobs>();
         services.AddScoped<KeyHolders>();
         services.AddScoped<JobActions>();

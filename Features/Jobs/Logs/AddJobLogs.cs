@@ -3,6 +3,7 @@ using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Http;
 using Bellhop.Infrastructure.Http.Idempotency;
+using Bellhop.Infrastructure.Http.RateLimits;
 using Bellhop.Infrastructure.Mediation;
 using Carter;
 using MediatR;
@@ -21,6 +22,7 @@ public static class AddJobLogs
         public void AddRoutes(IEndpointRouteBuilder app) =>
             app.MapPost("/v1/jobs/{id:guid}/logs", Post)
                 .RequirePermission(Permissions.JobsWork)
+                .InBucket(RateBucket.Work)
                 .WithoutIdempotencyKey()
                 .WithBodyLimit(Bulk.MaxBytes)
                 .WithName(nameof(AddJobLogs))
@@ -55,16 +57,9 @@ public static class AddJobLogs
                 return problem;
             }
 
-            // of another queue than the caller's there is no such job, whatever lease is shown
-            var isThere = caller.ReachQueues is null || await jobs.IsThereAsync(request.Id, cancellationToken);
-            if (isThere && Lease.Parse(request.Log.Lease) is { } lease)
+            if (await AppendAsync(request, cancellationToken).WaitPatientlyAsync(cancellationToken) is { } next)
             {
-                await using var connection = await databases.Workers.OpenConnectionAsync(cancellationToken);
-                var lines = request.Log.ToLines(caller.ProjectId, request.Id, lease, clock.GetUtcNow().UtcDateTime);
-                if ((await JobLogStore.AppendAsync(connection, [lines], cancellationToken))[0] is { } next)
-                {
-                    return new Response(next);
-                }
+                return new Response(next);
             }
 
             return await jobs.IsThereAsync(request.Id, cancellationToken)
@@ -72,6 +67,20 @@ public static class AddJobLogs
                     "Somebody else has the job by now, or nobody; the lines are not stored."
                 )
                 : JobProblems.NoJob;
+        }
+
+        private async Task<int?> AppendAsync(Command request, CancellationToken cancellationToken)
+        {
+            // of another queue than the caller's there is no such job, whatever lease is shown
+            var isThere = caller.ReachQueues is null || await jobs.IsThereAsync(request.Id, cancellationToken);
+            if (!isThere || Lease.Parse(request.Log.Lease) is not { } lease)
+            {
+                return null;
+            }
+
+            await using var connection = await databases.Workers.OpenConnectionAsync(cancellationToken);
+            var lines = request.Log.ToLines(caller.ProjectId, request.Id, lease, clock.GetUtcNow().UtcDateTime);
+            return (await JobLogStore.AppendAsync(connection, [lines], cancellationToken))[0];
         }
     }
 }

@@ -1,3 +1,4 @@
+using Bellhop.Infrastructure.Background;
 using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Http;
 using Dapper;
@@ -11,24 +12,32 @@ namespace Bellhop.Features.Jobs.Logs;
 /// lines; with more there are further rounds, at once. Who is at the same place in the same log shares what is read. An outage is
 /// passed over.
 /// </remarks>
-internal sealed class JobLogWatch(
-    NpgsqlDataSource database,
-    TimeProvider clock,
-    IHostApplicationLifetime? lifetime = null
-)
+internal sealed class JobLogWatch
 {
     private const int MaxPlaces = 64;
     private const int MaxLines = 100;
     private static readonly TimeSpan Round = TimeSpan.FromMilliseconds(250);
 
-    private readonly CancellationToken _stopping = lifetime?.ApplicationStopping ?? CancellationToken.None;
+    private readonly NpgsqlDataSource _database;
+    private readonly TimeProvider _clock;
+    private readonly CancellationToken _stopping;
+    private readonly Rounds _rounds;
     private readonly Lock _lock = new();
 
     // under the lock: places that somebody asks for what comes behind
     private readonly Dictionary<Place, Asked> _asked = [];
 
-    // under the lock: whether rounds are running
-    private bool _isRunning;
+    public JobLogWatch(
+        NpgsqlDataSource database,
+        TimeProvider clock,
+        ILogger<JobLogWatch> logger,
+        IHostApplicationLifetime? lifetime = null
+    )
+    {
+        (_database, _clock) = (database, clock);
+        _stopping = lifetime?.ApplicationStopping ?? CancellationToken.None;
+        _rounds = new Rounds(RoundAsync, clock, logger);
+    }
 
     /// <summary>The lines behind a place, once there are some.</summary>
     /// <returns>
@@ -42,16 +51,13 @@ internal sealed class JobLogWatch(
         {
             if (!_asked.TryGetValue(place, out asked!))
             {
-                _asked[place] = asked = new Asked(clock.GetTimestamp());
+                _asked[place] = asked = new Asked(_clock.GetTimestamp());
             }
 
             asked.Count++;
-            if (!_isRunning)
-            {
-                _isRunning = true;
-                _ = Task.Run(RunAsync, CancellationToken.None);
-            }
         }
+
+        _rounds.Enter();
 
         try
         {
@@ -59,6 +65,7 @@ internal sealed class JobLogWatch(
         }
         finally
         {
+            _rounds.Leave();
             lock (_lock)
             {
                 if (--asked.Count == 0 && _asked.GetValueOrDefault(place) == asked)
@@ -69,30 +76,25 @@ internal sealed class JobLogWatch(
         }
     }
 
-    private async Task RunAsync()
+    private async Task RoundAsync()
     {
-        while (Take() is { Count: > 0 } places)
+        var round = _clock.GetTimestamp();
+        var hasMore = false;
+        foreach (var some in Places().Chunk(MaxPlaces))
         {
-            var round = clock.GetTimestamp();
-            var hasMore = false;
-            foreach (var some in places.Chunk(MaxPlaces))
-            {
-                hasMore |= await LookAsync(some);
-            }
+            hasMore |= await LookAsync(some);
+        }
 
-            if (!hasMore && Round - clock.GetElapsedTime(round) is { Ticks: > 0 } rest)
-            {
-                await Task.Delay(rest, clock, _stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            }
+        if (!hasMore && Round - _clock.GetElapsedTime(round) is { Ticks: > 0 } rest)
+        {
+            await Task.Delay(rest, _clock, _stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
-    /// <summary>The places of the next round; none ends the rounds, until somebody asks.</summary>
-    private List<Place> Take()
+    private Place[] Places()
     {
         lock (_lock)
         {
-            _isRunning = _asked.Count > 0;
             return [.. _asked.Keys];
         }
     }
@@ -103,7 +105,7 @@ internal sealed class JobLogWatch(
         var rows = Array.Empty<Row>().ToLookup(row => row.Position);
         try
         {
-            await using var connection = await database.OpenConnectionAsync();
+            await using var connection = await _database.OpenConnectionAsync();
             rows = (
                 await connection.QueryAsync<Row>(
                     Sql.Look.With(
@@ -146,7 +148,7 @@ internal sealed class JobLogWatch(
                 && (
                     step is { Lines.Count: > 0 } or { IsOver: true }
                     || _stopping.IsCancellationRequested
-                    || clock.GetElapsedTime(asked.Since) >= EventStream.Silence
+                    || _clock.GetElapsedTime(asked.Since) >= EventStream.Silence
                 )
             )
             {

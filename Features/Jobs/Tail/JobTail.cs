@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Bellhop.Infrastructure.Background;
 using Bellhop.Infrastructure.Database;
 
 namespace Bellhop.Features.Jobs.Tail;
@@ -40,11 +41,16 @@ internal sealed class JobTail : IDisposable
     // under the lock: those that somebody watches, with all that is in them
     private readonly Dictionary<Guid, TailedProject> _watched = [];
 
-    // under the lock: whether rounds are running
-    private bool _isRunning;
+    private readonly Rounds _rounds;
 
-    public JobTail(TailReads reads, TimeProvider clock, IHostApplicationLifetime? lifetime = null)
+    public JobTail(
+        TailReads reads,
+        TimeProvider clock,
+        ILogger<JobTail> logger,
+        IHostApplicationLifetime? lifetime = null
+    )
     {
+        _rounds = new Rounds(RoundAsync, clock, logger);
         (_reads, _clock, _stopping) = (reads, clock, lifetime?.ApplicationStopping ?? CancellationToken.None);
         _onStopping = _stopping.Register(EndAll);
     }
@@ -164,18 +170,14 @@ internal sealed class JobTail : IDisposable
 
             var viewer = new TailViewer(filter, start, project.Place, _clock);
             project.Viewers.Add(viewer);
-            if (!_isRunning)
-            {
-                _isRunning = true;
-                _ = Task.Run(RunAsync, CancellationToken.None);
-            }
-
+            _rounds.Enter();
             return viewer;
         }
     }
 
     private void Leave(Guid projectId, TailViewer viewer)
     {
+        _rounds.Leave();
         lock (_lock)
         {
             if (_watched.TryGetValue(projectId, out var project))
@@ -200,48 +202,33 @@ internal sealed class JobTail : IDisposable
         }
     }
 
-    private async Task RunAsync()
+    private async Task RoundAsync()
     {
-        var hasFailed = true;
+        var round = _clock.GetTimestamp();
         try
         {
-            while (Take() is { Count: > 0 } projects)
+            if (Watched() is { Count: > 0 } projects)
             {
-                var round = _clock.GetTimestamp();
                 await LookAsync(projects);
-                if (Round - _clock.GetElapsedTime(round) is { Ticks: > 0 } rest)
-                {
-                    await Task.Delay(rest, _clock, _stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-                }
             }
-
-            hasFailed = false;
         }
-        finally
+        catch
         {
-            if (hasFailed)
-            {
-                EndAll(); // who comes again goes on where it was
-                Stopped();
-            }
+            EndAll(); // who comes again goes on where it was
+            throw;
+        }
+
+        if (Round - _clock.GetElapsedTime(round) is { Ticks: > 0 } rest)
+        {
+            await Task.Delay(rest, _clock);
         }
     }
 
-    private void Stopped()
+    private List<TailedProject> Watched()
     {
         lock (_lock)
         {
-            _isRunning = false;
-        }
-    }
-
-    /// <summary>The projects of the next round; none ends the rounds, until somebody joins.</summary>
-    private List<TailedProject> Take()
-    {
-        lock (_lock)
-        {
-            _isRunning = _watched.Count > 0 && !_stopping.IsCancellationRequested;
-            return _isRunning ? [.. _watched.Values] : [];
+            return _stopping.IsCancellationRequested ? [] : [.. _watched.Values];
         }
     }
 

@@ -12,9 +12,11 @@ internal static class Registration
         services.AddSingleton<HandedJobs>();
         services.AddSingleton<RepeatedClaims>();
         services.AddSingleton<CanceledLeases>();
+        services.AddSingleton<WorkerClaimStatements>();
         services.AddSingleton<WorkerClaims>();
         services.AddSingleton<WorkerDesk>();
         services.AddHostedService(provider => provider.GetRequiredService<WorkerDesk>());
+        services.AddScoped<ToldLeases>();
         services.AddScoped<WorkerEnds>();
         services.AddScoped<DirectedWorkers>();
         return services;

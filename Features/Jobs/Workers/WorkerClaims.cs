@@ -4,7 +4,6 @@ using Bellhop.Infrastructure.Auth;
 using Bellhop.Infrastructure.Database;
 using Bellhop.Infrastructure.Http;
 using Npgsql;
-using NpgsqlTypes;
 
 namespace Bellhop.Features.Jobs.Workers;
 
@@ -41,13 +40,13 @@ internal sealed class WorkerClaims : IDisposable
     // by the first queue that is asked for; two queues that share one cost each other a little time
     private readonly QueueTurn[] _queueTurns = [.. Enumerable.Range(0, 64).Select(_ => new QueueTurn())];
     private readonly Databases _databases;
+    private readonly WorkerClaimStatements _statements;
     private readonly EndingStore _endings;
     private readonly HandedJobs _handed;
     private readonly RepeatedClaims _repeated;
     private readonly CanceledLeases _canceled;
     private readonly QueueMinutes _minutes;
     private readonly TimeProvider _clock;
-    private readonly string[] _carriers;
     private readonly IDisposable _subscription;
 
     // raised with each signal: what is ready now may stand before where the last claim ended
@@ -55,7 +54,7 @@ internal sealed class WorkerClaims : IDisposable
 
     public WorkerClaims(
         Databases databases,
-        JobKinds kinds,
+        WorkerClaimStatements statements,
         EndingStore endings,
         HandedJobs handed,
         RepeatedClaims repeated,
@@ -65,8 +64,8 @@ internal sealed class WorkerClaims : IDisposable
         TimeProvider clock
     )
     {
-        (_databases, _endings, _handed, _repeated) = (databases, endings, handed, repeated);
-        (_canceled, _minutes, _clock, _carriers) = (canceled, minutes, clock, kinds.Carriers);
+        (_databases, _statements, _endings, _handed) = (databases, statements, endings, handed);
+        (_repeated, _canceled, _minutes, _clock) = (repeated, canceled, minutes, clock);
         _subscription = signals.OnRaised(() => Interlocked.Increment(ref _signals));
     }
 
@@ -232,7 +231,14 @@ internal sealed class WorkerClaims : IDisposable
                     ? Math.Max(taken, queue.MostLost)
                     : queue.MostLost;
                 jobs.AddRange(
-                    await TakeLimitedAsync(connection, projectId, asked, queue.QueueId!.Value, max, mostLost)
+                    await _statements.TakeLimitedAsync(
+                        connection,
+                        projectId,
+                        asked,
+                        queue.QueueId!.Value,
+                        max,
+                        mostLost
+                    )
                 );
             }
         }
@@ -279,68 +285,19 @@ internal sealed class WorkerClaims : IDisposable
             (turn.LookedAt, turn.Signals) = (_clock.GetTimestamp(), Interlocked.Read(ref _signals));
         }
 
-        var names = queues.Select(queue => queue.Name).ToArray();
-        var open = new NpgsqlBatchCommand(ClaimStatements.Sql.OfWorker);
-        AddCommon(open.Parameters, asked, asked.Max);
-        (turn?.Cursors ?? new ClaimCursors()).AddTo(open.Parameters);
-        open.Parameters.Add(new("MaxHeld", MaxHeld));
-        open.Parameters.Add(new("ProjectId", projectId));
-        open.Parameters.Add(Of("Queues", NpgsqlDbType.Text, names));
-        open.Parameters.Add(
-            Of("Maxes", NpgsqlDbType.Integer, queues.Select(queue => queue.Max ?? asked.Max).ToArray())
+        var looked = await _statements.LookAsync(
+            connection,
+            projectId,
+            asked,
+            queues,
+            turn?.Cursors ?? new ClaimCursors()
         );
-        var look = LookedQueue.Look(projectId, asked.Worker!.Id!.Value, names);
-        // made anew each time: one that was sent is not sent again, where statements are not prepared
-        await using var batch = new NpgsqlBatch(connection) { BatchCommands = { look, open } };
-        await using var reader = await batch.ExecuteReaderAsync(CancellationToken.None);
-        var looked = await LookedQueue.ReadAsync(reader);
-        await reader.NextResultAsync();
-        var answer = await ClaimAnswer.ReadAsync(reader, isLimited: false, _clock.GetTimestamp(), _clock);
+        var (_, answer) = looked;
         foreach (var row in answer.Seen > 0 ? answer.Rows : [])
         {
             turn?.Cursors.Passed(row.Job.QueueId, row.Priority, row.RunAt, row.Seq);
         }
 
-        return (looked, answer);
+        return looked;
     }
-
-    private async Task<IReadOnlyList<ClaimedRow>> TakeLimitedAsync(
-        NpgsqlConnection connection,
-        Guid projectId,
-        ClaimDocument asked,
-        long queueId,
-        int max,
-        int mostLost
-    )
-    {
-        var claim = new NpgsqlBatchCommand(ClaimStatements.Sql.Limited);
-        AddCommon(claim.Parameters, asked, max);
-        new ClaimCursors().AddTo(claim.Parameters);
-        claim.Parameters.Add(new("ProjectId", projectId));
-        claim.Parameters.Add(new("QueueId", queueId));
-        claim.Parameters.Add(new("Starts", (long)Random.Shared.Next(16)));
-        claim.Parameters.Add(new("LostBelow", Trial.LostBelow(mostLost)));
-        await using var batch = new NpgsqlBatch(connection)
-        {
-            BatchCommands =
-            {
-                new(ClaimStatements.Sql.Lock) { Parameters = { new("ProjectId", projectId), new("QueueId", queueId) } },
-                claim,
-            },
-        };
-        await using var reader = await batch.ExecuteReaderAsync(CancellationToken.None);
-        await reader.NextResultAsync();
-        return (await ClaimAnswer.ReadAsync(reader, isLimited: true, _clock.GetTimestamp(), _clock)).Rows;
-    }
-
-    private void AddCommon(NpgsqlParameterCollection parameters, ClaimDocument asked, int free)
-    {
-        parameters.Add(new("Free", free));
-        parameters.Add(new("WorkerId", asked.Worker!.Id!.Value));
-        parameters.Add(new("ClaimKey", NpgsqlDbType.Uuid) { Value = asked.ClaimKey!.Value });
-        parameters.Add(Of("Carriers", NpgsqlDbType.Text, _carriers));
-    }
-
-    private static NpgsqlParameter Of(string name, NpgsqlDbType type, object values) =>
-        new(name, NpgsqlDbType.Array | type) { Value = values };
 }

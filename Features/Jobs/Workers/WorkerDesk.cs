@@ -2,7 +2,6 @@ using System.Threading.Channels;
 using Bellhop.Infrastructure.Background;
 using Bellhop.Infrastructure.Database;
 using Npgsql;
-using NpgsqlTypes;
 
 namespace Bellhop.Features.Jobs.Workers;
 
@@ -137,7 +136,7 @@ internal sealed partial class WorkerDesk(
             .SelectMany(waiter => waiter.Queues.Select(queue => (waiter.ProjectId, queue)))
             .Distinct()
             .ToArray();
-        var (due, pause) = await CountDueAsync(connection, wanted, waiting.Length, cancellationToken);
+        var (due, pause) = await DueJobs.CountAsync(connection, wanted, waiting.Length, cancellationToken);
         foreach (var waiter in waiting)
         {
             foreach (var key in waiter.Queues.Select(queue => (waiter.ProjectId, queue)))
@@ -151,43 +150,9 @@ internal sealed partial class WorkerDesk(
             }
         }
 
-        return pause;
-    }
-
-    /// <returns>How many jobs of each may begin, and when there may be more without a signal.</returns>
-    private static async Task<(Dictionary<(Guid, string), long>, TimeSpan)> CountDueAsync(
-        NpgsqlConnection connection,
-        (Guid ProjectId, string Queue)[] wanted,
-        int most,
-        CancellationToken cancellationToken
-    )
-    {
-        await using var command = new NpgsqlCommand(Sql.CountDue, connection)
-        {
-            Parameters =
-            {
-                new("ProjectIds", NpgsqlDbType.Array | NpgsqlDbType.Uuid)
-                {
-                    Value = wanted.Select(one => one.ProjectId).ToArray(),
-                },
-                new("Queues", NpgsqlDbType.Array | NpgsqlDbType.Text)
-                {
-                    Value = wanted.Select(one => one.Queue).ToArray(),
-                },
-                new("Limit", most),
-            },
-        };
-        var due = new Dictionary<(Guid, string), long>();
-        var pause = Pause;
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        while (await reader.ReadAsync(cancellationToken))
-        {
-            due[wanted[reader.GetInt64(0) - 1]] = reader.GetInt64(1);
-            var room = TimeSpan.FromSeconds(reader.IsDBNull(2) ? Pause.TotalSeconds : reader.GetDouble(2));
-            pause = room < pause ? room : pause;
-        }
-
-        return (due, pause < ShortestPause ? ShortestPause : pause);
+        return pause is not { } room || room > Pause ? Pause
+            : room < ShortestPause ? ShortestPause
+            : room;
     }
 
     private static async Task WakeCanceledAsync(
@@ -218,49 +183,6 @@ internal sealed partial class WorkerDesk(
 
     private static class Sql
     {
-        // engine-wide: on behalf of the workers of all projects. Of a queue with a limit no more are woken than may begin; where more are
-        // due than that, the last column says after how many seconds to look again: when its rate has room for one more, or soon,
-        // since nobody says that a job of it ended.
-        public const string CountDue = """
-            SELECT w.position,
-                LEAST(due.count, running.room, rate.room)::bigint AS room,
-                CASE
-                    WHEN COALESCE(due.count <= LEAST(running.room, rate.room), true) THEN NULL
-                    WHEN rate.room IS NULL OR running.room < rate.room THEN 0.1
-                    WHEN rate.room > 0 THEN rate.pace
-                    ELSE rate.wait
-                END::float8 AS seconds
-            FROM unnest(@ProjectIds::uuid[], @Queues::text[]) WITH ORDINALITY AS w(project_id, name, position)
-            JOIN queues q ON q.project_id = w.project_id AND q.name = w.name AND q.deleted_at IS NULL
-            CROSS JOIN LATERAL (
-                SELECT count(*) AS count
-                FROM (VALUES (1::smallint), (2::smallint), (3::smallint), (4::smallint)) AS p(priority)
-                CROSS JOIN LATERAL (
-                    SELECT
-                    FROM jobs j
-                    WHERE j.state = 1 AND j.queue_id = q.queue_id AND j.priority = p.priority AND j.run_at <= now()
-                    LIMIT @Limit
-                ) AS job
-            ) AS due
-            CROSS JOIN LATERAL (
-                SELECT CASE
-                    WHEN q.max_running IS NOT NULL THEN
-                        GREATEST(0, q.max_running - (SELECT count(*) FROM jobs j WHERE j.queue_id = q.queue_id AND j.state = 2))
-                END AS room
-            ) AS running
-            LEFT JOIN LATERAL (
-                SELECT GREATEST(0, floor(q.rate_burst - ahead.seconds / pace.seconds)) AS room, pace.seconds AS pace,
-                    ahead.seconds - pace.seconds * (q.rate_burst - 1) AS wait
-                FROM (SELECT q.rate_seconds::float8 / q.rate_count AS seconds) AS pace
-                CROSS JOIN LATERAL (
-                    SELECT COALESCE(GREATEST(0, extract(epoch FROM max(r.next_at) - now())), 0)::float8 AS seconds
-                    FROM queue_rates r
-                    WHERE r.project_id = q.project_id AND r.queue_id = q.queue_id
-                ) AS ahead
-            ) AS rate ON q.rate_count IS NOT NULL
-            WHERE q.paused_at IS NULL AND q.served_by = 'workers'
-            """;
-
         // engine-wide: jobs of all projects that are to be canceled, a few at any time
         public const string FindCanceled = """
             SELECT DISTINCT worker_id
@@ -268,58 +190,4 @@ internal sealed partial class WorkerDesk(
             WHERE cancel_requested_at IS NOT NULL AND state = 2 AND claim_key IS NOT NULL
             """;
     }
-}
-
-/// <summary>A call that waits for something to do.</summary>
-internal sealed class Waiter : IDisposable
-{
-    private readonly Action<Waiter> _leave;
-    private readonly TimeProvider _clock;
-
-    // swapped by its call alone, completed by the desk
-    private volatile TaskCompletionSource _woken = New();
-
-    public Waiter(
-        Guid projectId,
-        Guid workerId,
-        IReadOnlyList<string> queues,
-        int max,
-        Action<Waiter> leave,
-        TimeProvider clock
-    )
-    {
-        (ProjectId, WorkerId, Queues, Max, _leave, _clock) = (projectId, workerId, queues, max, leave, clock);
-        Place = new LinkedListNode<Waiter>(this);
-    }
-
-    public Guid ProjectId { get; }
-
-    public Guid WorkerId { get; }
-
-    public IReadOnlyList<string> Queues { get; }
-
-    public int Max { get; }
-
-    public LinkedListNode<Waiter> Place { get; }
-
-    public void Park() => _woken = New();
-
-    public void Wake() => _woken.TrySetResult();
-
-    /// <summary>Waits until it is woken, or the time is over.</summary>
-    public async Task WaitAsync(TimeSpan patience, CancellationToken cancellationToken)
-    {
-        try
-        {
-            await _woken.Task.WaitAsync(patience, _clock, cancellationToken);
-        }
-        catch (TimeoutException)
-        {
-            // there was nothing
-        }
-    }
-
-    public void Dispose() => _leave(this);
-
-    private static TaskCompletionSource New() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 }

@@ -79,6 +79,14 @@ public sealed class JobOutageTests : IAsyncLifetime
                         "enqueue",
                         client => client.PostAsync("/v1/jobs", """{"queue":"default","kind":"noop"}""")
                     ),
+                    AskAsync(
+                        "bulk",
+                        client =>
+                            client.PostAsync(
+                                "/v1/jobs/bulk",
+                                """{"jobs":[{"queue":"default","kind":"noop"},{"queue":"default","kind":"noop"}]}"""
+                            )
+                    ),
                     AskAsync("event", client => client.PostAsync("/v1/events", """{"type":"still","source":"tests"}"""))
                 );
                 await still;

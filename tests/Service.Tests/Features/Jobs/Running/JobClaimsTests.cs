@@ -99,6 +99,35 @@ public sealed class JobClaimsTests(ServiceFixture service)
         static NewJob Job(Guid project) => TestJobs.Noop(project) with { Queue = "shared" };
     }
 
+    /// <summary>By Jain's index of fairness, which is 1 where all have the same.</summary>
+    [Fact]
+    public async Task Twenty_projects_of_one_weight_have_the_same_share_however_much_each_has_to_do()
+    {
+        const int Projects = 20;
+        await using var own = await StoppedAsync();
+        for (var number = 0; number < Projects; number++)
+        {
+            var project = await NewQueueAsync(own, 1);
+            var job = TestJobs.Noop(project) with { Queue = "shared" };
+            await TestJobs.EnqueueAsync(
+                own.Database,
+                own.Services,
+                [.. Enumerable.Range(0, 40 + (20 * number)).Select(_ => job with { Id = Guid.CreateVersion7() })]
+            );
+        }
+
+        var claims = ActivatorUtilities.CreateInstance<JobClaims>(own.Services);
+        var starts = new List<Guid>();
+        while (starts.Count < Projects * 25)
+        {
+            starts.AddRange((await claims.TakeAsync([new("shared", 7)], 0)).Jobs.Select(job => job.Job.ProjectId));
+        }
+
+        var counts = starts.CountBy(project => project).Select(pair => (double)pair.Value).ToArray();
+        var index = Math.Pow(counts.Sum(), 2) / (Projects * counts.Sum(count => count * count));
+        Assert.InRange(index, 0.98, 1);
+    }
+
     /// <summary>Nothing waits for ever behind what is more urgent.</summary>
     [Fact]
     public async Task One_start_in_sixteen_is_that_of_the_job_longest_due()
