@@ -16,6 +16,7 @@ namespace Bellhop.Bench;
 public static class Enqueue
 {
     private const int Seconds = 10;
+    private const int Listeners = 50;
     private const string Queue = "bench-enqueue"; // of workers: nobody drains it meanwhile
 
     public static async Task<string> RunAsync(BenchHost host)
@@ -62,6 +63,7 @@ public static class Enqueue
             }
         }
 
+        var (alone, listened) = await BesideListenersAsync(app, database, project);
         await app.StopAsync();
         return string.Create(
             CultureInfo.InvariantCulture,
@@ -77,8 +79,39 @@ public static class Enqueue
             )}
 
             The floor: pgbench inserting the same row, a commit each, as many clients. Bars: 8 callers 0.6, 64 callers 26,800/s.
+            Beside {Listeners} sessions that listen for the service's signals, 8 callers: {List(listened)} against {List(alone)} by turns,
+            {Load.Median(listened) / Load.Median(alone):F2} (bar 0.95).
             """
         );
+    }
+
+    private static async Task<(List<double> Alone, List<double> Beside)> BesideListenersAsync(
+        WebApplication app,
+        Npgsql.NpgsqlDataSource database,
+        Guid project
+    )
+    {
+        var (alone, beside) = (new List<double>(), new List<double>());
+        for (var round = 0; round < 3; round++)
+        {
+            alone.Add(await CallAsync(app, project, 8, Seconds));
+            var listeners = new List<Npgsql.NpgsqlConnection>();
+            while (listeners.Count < Listeners)
+            {
+                var listener = await database.OpenConnectionAsync();
+                listeners.Add(listener);
+                await using var listen = new Npgsql.NpgsqlCommand("LISTEN bellhop", listener);
+                await listen.ExecuteNonQueryAsync();
+            }
+
+            beside.Add(await CallAsync(app, project, 8, Seconds));
+            foreach (var listener in listeners)
+            {
+                await listener.DisposeAsync();
+            }
+        }
+
+        return (alone, beside);
     }
 
     private static string Rows(int callers, List<double> calls, List<double> floors, List<Load.Result> rest)

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json;
 
@@ -68,6 +69,13 @@ public static class ParkedWorkers
                         try
                         {
                             using var claim = await ClaimAsync(client, worker, seconds, cancellationToken);
+                            if (claim.StatusCode == HttpStatusCode.ServiceUnavailable)
+                            {
+                                // too many at this moment
+                                await Task.Delay(claim.Headers.RetryAfter!.Delta!.Value, cancellationToken);
+                                continue;
+                            }
+
                             claim.EnsureSuccessStatusCode();
                         }
                         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
