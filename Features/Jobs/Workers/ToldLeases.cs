@@ -189,21 +189,30 @@ internal sealed class ToldLeases(Caller caller)
         public const string FindAttempts = """
             SELECT e.position, a.outcome
             FROM unnest(@Ids::uuid[], @ClaimNos::bigint[]) WITH ORDINALITY AS e(id, claim_no, position)
-            JOIN job_attempts a ON a.project_id = @ProjectId AND a.job_id = e.id AND a.claim_no = e.claim_no
-                AND a.at >= id_time(e.id) - interval '1 minute'
+            CROSS JOIN LATERAL (
+                SELECT outcome
+                FROM job_attempts
+                WHERE project_id = @ProjectId AND job_id = e.id AND claim_no = e.claim_no AND at >= id_time(e.id) - interval '1 minute'
+                LIMIT 1
+            ) AS a
             """;
 
         public const string FindEnded = """
-            SELECT e.position, h.claim_no, h.claim_key,
-                CASE
-                    WHEN h.outcome = 0 THEN 'succeeded'
-                    WHEN h.outcome = 1 AND h.reason IS NULL THEN 'failed'
-                    WHEN h.outcome = 2 THEN 'canceled'
-                END AS ended_as
+            SELECT e.position, f.*
             FROM unnest(@Ids::uuid[]) WITH ORDINALITY AS e(id, position)
-            JOIN job_history h ON h.project_id = @ProjectId AND h.id = e.id AND h.finished_at >= id_time(e.id) - interval '1 minute'
-            JOIN queues q ON q.project_id = h.project_id AND q.queue_id = h.queue_id
-            WHERE @ReachQueues::text[] IS NULL OR q.name = ANY (@ReachQueues)
+            CROSS JOIN LATERAL (
+                SELECT h.claim_no, h.claim_key,
+                    CASE
+                        WHEN h.outcome = 0 THEN 'succeeded'
+                        WHEN h.outcome = 1 AND h.reason IS NULL THEN 'failed'
+                        WHEN h.outcome = 2 THEN 'canceled'
+                    END AS ended_as
+                FROM job_history h
+                JOIN queues q ON q.project_id = h.project_id AND q.queue_id = h.queue_id
+                WHERE h.project_id = @ProjectId AND h.id = e.id AND h.finished_at >= id_time(e.id) - interval '1 minute'
+                    AND (@ReachQueues::text[] IS NULL OR q.name = ANY (@ReachQueues))
+                LIMIT 1
+            ) AS f
             """;
     }
 }

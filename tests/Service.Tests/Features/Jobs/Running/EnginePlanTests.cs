@@ -39,7 +39,7 @@ public sealed partial class EnginePlanTests(ServiceFixture service) : IAsyncLife
     [InlineData("JobEndings", "GiveBack")]
     [InlineData("Heartbeat", "Extend")]
     [InlineData("HeartbeatJobs", "Extend")]
-    [InlineData("WorkerEnds", "Find")]
+    [InlineData("ToldLeases", "Find")]
     [InlineData("LookedQueue", "Look")]
     [InlineData("ExpiredLeases", "Rescue")]
     public async Task Plans_made_for_an_empty_table_reach_each_row_by_a_key_or_a_place(string type, string statement)
