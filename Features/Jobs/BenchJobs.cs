@@ -118,23 +118,19 @@ public static class BenchJobs
                 async (chunk, token) =>
                 {
                     await using var connection = await databases.Main.OpenConnectionAsync(token);
-                    await JobQueue.EnqueueAsync(connection, Jobs(request.Queue, chunk.Length), token);
+                    await JobQueue.EnqueueAsync(connection, [.. chunk.Select(_ => Job(request.Queue))], token);
                 }
             );
 
-        private NewJob[] Jobs(string queue, int count) =>
-            [
-                .. Enumerable
-                    .Range(0, count)
-                    .Select(_ => new NewJob
-                    {
-                        ProjectId = caller.ProjectId,
-                        Id = Guid.CreateVersion7(clock.GetUtcNow()),
-                        Queue = queue,
-                        Kind = "noop",
-                        Args = "{}",
-                    }),
-            ];
+        private NewJob Job(string queue) =>
+            new()
+            {
+                ProjectId = caller.ProjectId,
+                Id = Guid.CreateVersion7(clock.GetUtcNow()),
+                Queue = queue,
+                Kind = "noop",
+                Args = "{}",
+            };
 
         private async Task DrainAsync(Command request, long queueId, CancellationToken cancellationToken)
         {
