@@ -52,7 +52,7 @@ internal sealed class ChildServer : IAsyncDisposable
         var whole = Path.Combine(Checkout.State, "tools", path);
         Assert.SkipUnless(
             File.Exists(whole) || Environment.GetEnvironmentVariable("CI") == "true",
-            $"{path} is not there; ./dev test fetches it"
+            $"{path} is not there; ./dev test or ./dev nightly fetches it"
         );
         Assert.True(File.Exists(whole), whole);
         return whole;
