@@ -28,34 +28,38 @@ internal sealed class EnqueuedJobs(
     /// <returns>Of each document its job, or what is wrong with it; in their order.</returns>
     /// <param name="isAtomic">Whether one that is wrong keeps all of them out.</param>
     /// <remarks>
-    /// Where the database does not answer, the caller is told so in time, and the statement may still be carried out; with an
-    /// <c>Idempotency-Key</c> the caller waits, and it is not.
+    /// Where the database does not answer, the caller is told so in time, and they are not stored any more; with an
+    /// <c>Idempotency-Key</c> the caller waits.
     /// </remarks>
-    public Task<IReadOnlyList<Result<EnqueuedJob>>> EnqueueAsync(
-        IReadOnlyList<Result<JobDocument>> documents,
-        bool isAtomic,
-        CancellationToken cancellationToken
-    )
-    {
-        var enqueuing = TryEnqueueAsync(documents, isAtomic, cancellationToken);
-        return works.IsShared ? enqueuing : enqueuing.WaitPatientlyAsync(cancellationToken);
-    }
-
-    private async Task<IReadOnlyList<Result<EnqueuedJob>>> TryEnqueueAsync(
+    public async Task<IReadOnlyList<Result<EnqueuedJob>>> EnqueueAsync(
         IReadOnlyList<Result<JobDocument>> documents,
         bool isAtomic,
         CancellationToken cancellationToken
     )
     {
         var asked = documents.Select(Ask).ToArray();
-        if (asked is [{ Problem: null, HasKey: false, HasEdges: false } alone] && !works.IsShared)
+        if (works.IsShared)
         {
-            await EnqueueAloneAsync(alone, cancellationToken);
-            return ToResults(asked);
+            return await EnqueueAsync(asked, isAtomic, cancellationToken);
         }
 
+        if (asked is not [{ Problem: null, HasKey: false, HasEdges: false } alone])
+        {
+            return await Outages.TryPatientlyAsync(token => EnqueueAsync(asked, isAtomic, token), cancellationToken);
+        }
+
+        await EnqueueAloneAsync(alone, cancellationToken);
+        return ToResults(asked);
+    }
+
+    private async Task<IReadOnlyList<Result<EnqueuedJob>>> EnqueueAsync(
+        AskedJob[] asked,
+        bool isAtomic,
+        CancellationToken cancellationToken
+    )
+    {
         // one statement stores all there are; only what it then left out, keys and parents could make some of it too much
-        var isOne = !(isAtomic && documents.Count > 1) && !asked.Any(one => one.HasKey || one.HasEdges);
+        var isOne = !(isAtomic && asked.Length > 1) && !asked.Any(one => one.HasKey || one.HasEdges);
         await using var work = isOne
             ? await works.OpenAsync(cancellationToken)
             : await works.BeginAsync(cancellationToken);

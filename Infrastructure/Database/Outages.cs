@@ -32,6 +32,41 @@ public static class Outages
         }
     }
 
+    /// <summary>The same for what is not to be done any more when its caller was told that it cannot be.</summary>
+    /// <remarks>It is canceled then; only what is being committed at that very moment may stay.</remarks>
+    public static async Task<T> TryPatientlyAsync<T>(
+        Func<CancellationToken, Task<T>> ask,
+        CancellationToken cancellationToken
+    )
+    {
+        var givenUp = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var asking = ask(givenUp.Token);
+        try
+        {
+            return await asking.WaitPatientlyAsync(cancellationToken);
+        }
+        finally
+        {
+            if (asking.IsCompleted)
+            {
+                givenUp.Dispose();
+            }
+            else
+            {
+                _ = GiveUpAsync(asking, givenUp);
+            }
+        }
+    }
+
+    private static async Task GiveUpAsync(Task asking, CancellationTokenSource givenUp)
+    {
+        using (givenUp)
+        {
+            await givenUp.CancelAsync(); // on another thread: to cancel may take as long as to ask
+            await asking.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
     /// <summary>Does it again, at most five times in all and a little later each, while it loses to another statement.</summary>
     /// <param name="attempt">Leaves nothing behind when it fails, so it may be repeated.</param>
     public static async Task<T> RepeatInContentionAsync<T>(Func<Task<T>> attempt)
