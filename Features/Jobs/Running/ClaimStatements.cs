@@ -4,25 +4,32 @@ namespace Bellhop.Features.Jobs.Running;
 /// <remarks>
 /// Each begins with <c>wanted</c>, the queues to look at: how many jobs the <c>pool</c> they share may take (<c>free</c>), how many of
 /// each queue to look at (<c>quota</c>), whose turn it is (<c>tag</c>, <see cref="FairShares"/>), how many <c>starts</c> it had, and how
-/// often a job may have been lost (<c>lost_below</c>).
+/// often a job may have been lost (<c>lost_below</c>), and the place before which there is none that is ready (<c>first_…</c>).
 /// </remarks>
 internal static class ClaimStatements
 {
     internal static class Sql
     {
         /// <summary>The service's queues without a limit: all that are ready.</summary>
-        // Queues with work are found by jumping through jobs_ready, so queues without any cost nothing.
+        // Queues with work are found by jumping through jobs_ready, so queues without any cost nothing. What stands before the first job
+        // of a queue is passed over once: while a transaction is held open, all that began since is still there.
         public const string Whole = $"""
             WITH RECURSIVE ready AS (
-                (SELECT project_id, queue_id FROM jobs WHERE state = 1 ORDER BY queue_id LIMIT 1)
+                (
+                    SELECT project_id, queue_id, priority, run_at, seq
+                    FROM jobs
+                    WHERE state = 1
+                    ORDER BY queue_id, priority, run_at, seq
+                    LIMIT 1
+                )
                 UNION ALL
-                SELECT following.project_id, following.queue_id
+                SELECT following.*
                 FROM ready r
                 CROSS JOIN LATERAL (
-                    SELECT j.project_id, j.queue_id
+                    SELECT j.project_id, j.queue_id, j.priority, j.run_at, j.seq
                     FROM jobs j
                     WHERE j.state = 1 AND j.queue_id > r.queue_id
-                    ORDER BY j.queue_id
+                    ORDER BY j.queue_id, j.priority, j.run_at, j.seq
                     LIMIT 1
                 ) AS following
             ),
@@ -32,7 +39,7 @@ internal static class ClaimStatements
         /// <summary>The same for queues that were ready when all were looked at, each from where its last claim ended.</summary>
         public const string Onward = $"""
             WITH ready AS (
-                SELECT r.project_id, r.queue_id
+                SELECT r.project_id, r.queue_id, 1::smallint AS priority, timestamptz '-infinity' AS run_at, 0::bigint AS seq
                 FROM unnest(@ReadyProjects::uuid[], @ReadyQueues::bigint[]) AS r(project_id, queue_id)
             ),
             {OfTheService}
@@ -73,7 +80,7 @@ internal static class ClaimStatements
             ),
             wanted AS (
                 SELECT project_id, queue_id, name, name AS pool, lease_seconds, max_run_seconds, weight, free, free AS quota, 0::float8 AS tag,
-                    @Starts::bigint AS starts, @LostBelow::integer AS lost_below
+                    @Starts::bigint AS starts, @LostBelow::integer AS lost_below, {FromTheBeginning}
                 FROM room
                 WHERE free > 0
             ),
@@ -117,7 +124,7 @@ internal static class ClaimStatements
             wanted AS (
                 SELECT q.project_id, q.queue_id, q.name, ''::text AS pool, q.lease_seconds, q.max_run_seconds, q.weight, h.free,
                     LEAST(s.max, h.free) AS quota, -ln(1 - random()) / q.weight AS tag, floor(16 * random())::bigint AS starts,
-                    CASE WHEN h.lost >= 2 THEN 1 WHEN h.lost = 1 THEN 2 ELSE 32767 END AS lost_below
+                    CASE WHEN h.lost >= 2 THEN 1 WHEN h.lost = 1 THEN 2 ELSE 32767 END AS lost_below, {FromTheBeginning}
                 FROM unnest(@Queues::text[], @Maxes::integer[]) AS s(name, max)
                 JOIN queues q ON q.project_id = @ProjectId AND q.name = s.name AND q.deleted_at IS NULL
                 CROSS JOIN holding h
@@ -152,7 +159,8 @@ internal static class ClaimStatements
             served AS (
                 SELECT q.project_id, q.queue_id, q.name, q.lease_seconds, q.max_run_seconds, q.weight,
                     q.max_running IS NOT NULL OR q.rate_count IS NOT NULL AS is_limited, COALESCE(s.free, @OtherFree) AS free,
-                    COALESCE(CASE WHEN t.tag IS NULL THEN s.floor ELSE GREATEST(t.tag, s.floor - 20.0 / q.weight) END, 0)::float8 AS tag, COALESCE(t.starts, 0) AS starts
+                    COALESCE(CASE WHEN t.tag IS NULL THEN s.floor ELSE GREATEST(t.tag, s.floor - 20.0 / q.weight) END, 0)::float8 AS tag, COALESCE(t.starts, 0) AS starts,
+                    r.priority AS first_priority, r.run_at AS first_run_at, r.seq AS first_seq
                 FROM ready r
                 JOIN queues q ON q.project_id = r.project_id AND q.queue_id = r.queue_id
                 LEFT JOIN unnest(@Queues::text[], @Free::integer[], @Floors::float8[]) AS s(name, free, floor) ON s.name = q.name
@@ -163,7 +171,7 @@ internal static class ClaimStatements
             wanted AS (
                 SELECT project_id, queue_id, name, name AS pool, lease_seconds, max_run_seconds, weight, free, tag, starts,
                     LEAST(free, 1 + ceil(2.0 * free * weight / sum(weight) OVER (PARTITION BY name)))::integer AS quota,
-                    @LostBelow::integer AS lost_below
+                    @LostBelow::integer AS lost_below, first_priority, first_run_at, first_seq
                 FROM served
                 WHERE NOT is_limited AND free > 0
             ),
@@ -193,14 +201,17 @@ internal static class ClaimStatements
                     row_number() OVER (PARTITION BY w.queue_id ORDER BY p.priority, due.run_at, due.seq) AS rank,
                     row_number() OVER (PARTITION BY w.queue_id ORDER BY due.run_at, due.seq) AS age
                 FROM wanted w
-                CROSS JOIN (VALUES (1::smallint), (2::smallint), (3::smallint), (4::smallint)) AS p(priority)
+                JOIN (VALUES (1::smallint), (2::smallint), (3::smallint), (4::smallint)) AS p(priority) ON p.priority >= w.first_priority
                 LEFT JOIN unnest(@PassedQueues::bigint[], @PassedPriorities::smallint[], @PassedRunAts::timestamptz[], @PassedSeqs::bigint[])
                     AS c(queue_id, priority, run_at, seq) ON c.queue_id = w.queue_id AND c.priority = p.priority
                 CROSS JOIN LATERAL (
                     SELECT j.ctid AS place, j.kind, j.lost, j.run_at, j.seq
                     FROM jobs j
                     WHERE j.state = 1 AND j.queue_id = w.queue_id AND j.priority = p.priority AND j.run_at <= now()
-                        AND (j.run_at, j.seq) > (COALESCE(c.run_at, '-infinity'), COALESCE(c.seq, 0))
+                        AND (j.run_at, j.seq) > (
+                            COALESCE(c.run_at, CASE WHEN p.priority = w.first_priority THEN w.first_run_at ELSE '-infinity' END),
+                            COALESCE(c.seq, CASE WHEN p.priority = w.first_priority THEN w.first_seq - 1 ELSE 0 END)
+                        )
                         AND (j.lost < w.lost_below OR j.kind = ANY (@Carriers::text[]))
                     ORDER BY j.run_at, j.seq
                     LIMIT w.quota
@@ -264,6 +275,9 @@ internal static class ClaimStatements
                 WHERE (SELECT EXISTS (SELECT FROM let_go)) AND k.project_id = l.project_id AND k.key = l.key
             )
             """;
+
+        private const string FromTheBeginning =
+            "1::smallint AS first_priority, timestamptz '-infinity' AS first_run_at, 1::bigint AS first_seq";
 
         private const string NoJob = """
             NULL::uuid, NULL::uuid, NULL::bigint, NULL::text, NULL::smallint, NULL::text, NULL::bigint, NULL::smallint,
