@@ -44,7 +44,7 @@ internal sealed class JobTargets(JobKinds kinds, IReadOnlyDictionary<string, boo
             );
         }
 
-        if (kinds.Find(kind) is { IsInternal: true })
+        if (kinds.IsInternal(kind))
         {
             return new RunError(JobProblems.UnknownKind.Code, $"The kind {kind} is for the service's own use.");
         }

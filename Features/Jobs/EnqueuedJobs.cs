@@ -137,7 +137,10 @@ internal sealed class EnqueuedJobs(
 
         var asked = document.Unwrap();
         var problem =
-            ValidationProblem.Of(rules.Validate(asked)) ?? JobRules.CheckSize(asked) ?? targets.CheckReach(asked);
+            ValidationProblem.Of(rules.Validate(asked))
+            ?? JobRules.CheckSize(asked)
+            ?? targets.CheckKind(asked)
+            ?? targets.CheckReach(asked);
         return problem is null
             ? new AskedJob(
                 asked,

@@ -50,7 +50,11 @@ public abstract record JobOutcome
 
     /// <summary>Back to its queue with the attempt given back, after a while.</summary>
     /// <param name="IsUnknown">Whoever had it executes no jobs of its kind; an hour after that was first said it is failed (<c>no_handler</c>).</param>
-    public sealed record Released(TimeSpan After, bool IsUnknown = false) : JobOutcome;
+    public sealed record Released(TimeSpan After, bool IsUnknown = false) : JobOutcome
+    {
+        /// <summary>False: it was held for its handler, and never given to it.</summary>
+        public bool HasBegun { get; init; } = !IsUnknown;
+    }
 
     /// <summary>Later again, with the attempt given back: what it needs is not there yet.</summary>
     public sealed record Snoozed(TimeSpan After) : JobOutcome;

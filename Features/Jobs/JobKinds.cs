@@ -25,6 +25,9 @@ public sealed class JobKinds(IEnumerable<JobConsumer> consumers)
     /// <summary>Whether users may enqueue it.</summary>
     public bool IsOpen(string kind) => Find(kind) is { IsInternal: false, Off: null };
 
+    /// <summary>Whether the service keeps it to itself, on whatever queue.</summary>
+    public bool IsInternal(string kind) => Find(kind) is { IsInternal: true };
+
     /// <summary>Tells that a kind is not executed on a queue of the service, and why where there is more to say.</summary>
     public string TellUnknown(string kind, string queue) =>
         $"Nothing executes jobs of kind {kind} on the queue {queue}. {Find(kind)?.Off}".TrimEnd();

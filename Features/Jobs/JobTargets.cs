@@ -35,6 +35,15 @@ internal sealed class JobTargets(JobKinds kinds, QueueDepths depths, Caller call
         }
     }
 
+    /// <summary>Null: users may give the kind to jobs, be it of the service or of their workers.</summary>
+    public Problem? CheckKind(JobDocument document) =>
+        kinds.IsInternal(document.Kind!)
+            ? JobProblems.UnknownKind.Because(
+                $"The kind {document.Kind} is for the service's own use.",
+                FieldError.At("/kind", "unknown_kind", "Take another name, also for jobs of workers.")
+            )
+            : null;
+
     /// <summary>Null: what proves the caller may be used for the job's queue and kind.</summary>
     public Problem? CheckReach(JobDocument document)
     {

@@ -38,6 +38,7 @@ internal static class JobEndings
                 Of("ClaimNos", NpgsqlDbType.Bigint, endings.Select(back => back.Ending.Job.ClaimNo).ToArray()),
                 Of("Delays", NpgsqlDbType.Double, endings.Select(back => back.Delay.TotalSeconds).ToArray()),
                 Of("Words", NpgsqlDbType.Text, endings.Select(back => Word(back.Ending.Outcome)).ToArray()),
+                Of("HaveBegun", NpgsqlDbType.Boolean, endings.Select(back => HasBegun(back.Ending.Outcome)).ToArray()),
                 Of("Errors", NpgsqlDbType.Text, endings.Select(back => Error(back.Ending.Outcome)).ToArray()),
             },
         };
@@ -95,6 +96,8 @@ internal static class JobEndings
             JobOutcome.Snoozed => "snoozed",
             _ => "failed",
         };
+
+    private static bool HasBegun(JobOutcome outcome) => outcome is not JobOutcome.Released { HasBegun: false };
 
     private static short Number(Ending ending) =>
         ending.Outcome switch
@@ -156,13 +159,15 @@ internal static class JobEndings
             FROM found
             """;
 
-        // In a lane without order, a job that waits for its next attempt gives its place to others meanwhile.
+        // In a lane without order, a job that waits for its next attempt gives its place to others meanwhile. What has begun is not
+        // to start before any time any more, whatever is given back.
         public const string GiveBack = """
             WITH found AS MATERIALIZED (
-                SELECT f.place, f.parks, f.attempt, s.claim_no, s.delay, s.word, s.error
+                SELECT f.place, f.parks, f.attempt, s.claim_no, s.delay, s.word, s.has_begun, s.error
                 FROM unnest(
-                    @ProjectIds::uuid[], @Ids::uuid[], @ClaimNos::bigint[], @Delays::float8[], @Words::text[], @Errors::text[]
-                ) AS s(project_id, id, claim_no, delay, word, error)
+                    @ProjectIds::uuid[], @Ids::uuid[], @ClaimNos::bigint[], @Delays::float8[], @Words::text[], @HaveBegun::boolean[],
+                    @Errors::text[]
+                ) AS s(project_id, id, claim_no, delay, word, has_begun, error)
                 CROSS JOIN LATERAL (
                     SELECT j.ctid AS place, j.attempt, j.lane IS NOT NULL AND q.lane_limit IS NOT NULL AND NOT q.lane_ordered AS parks
                     FROM jobs j
@@ -177,7 +182,8 @@ internal static class JobEndings
                 SET state = CASE WHEN f.parks THEN 0 ELSE 1 END, wait_reason = CASE WHEN f.parks THEN 1 ELSE 0 END,
                     lease_until = NULL, run_at = now() + make_interval(secs => f.delay),
                     attempt = j.attempt - CASE WHEN f.word = 'failed' THEN 0 ELSE 1 END,
-                    snoozes = j.snoozes + CASE WHEN f.word = 'snoozed' THEN 1 ELSE 0 END
+                    snoozes = j.snoozes + CASE WHEN f.word = 'snoozed' THEN 1 ELSE 0 END,
+                    start_before = CASE WHEN f.has_begun THEN NULL ELSE j.start_before END
                 FROM found f
                 WHERE j.ctid = f.place AND j.claim_no = f.claim_no AND j.lease_until IS NOT NULL AND j.cancel_requested_at IS NULL
                 RETURNING j.project_id, j.id, j.claim_no, f.attempt, j.worker_id, j.claimed_at, f.word, f.error, f.delay
@@ -195,14 +201,20 @@ internal static class JobEndings
             FROM found
             """;
 
+        // an hour without a sign that anybody knew it: it did not fail, nor was it snoozed or lost, since it was first unknown
         public const string FindUnknown = """
             SELECT s.position
             FROM unnest(@ProjectIds::uuid[], @Ids::uuid[]) WITH ORDINALITY AS s(project_id, id, position)
-            WHERE EXISTS (
-                SELECT FROM job_attempts a
+            WHERE (
+                SELECT min(a.at) FILTER (WHERE a.error ->> 'code' = 'unknown_kind')
+                FROM job_attempts a
                 WHERE a.project_id = s.project_id AND a.job_id = s.id AND a.outcome = 'released'
-                    AND a.error ->> 'code' = 'unknown_kind' AND a.at < now() - interval '1 hour'
-            )
+                    AND NOT EXISTS (
+                        SELECT
+                        FROM job_attempts o
+                        WHERE o.project_id = s.project_id AND o.job_id = s.id AND o.at > a.at AND o.outcome <> 'released'
+                    )
+            ) < now() - interval '1 hour'
             """;
 
         public const string ReadPolicies = """

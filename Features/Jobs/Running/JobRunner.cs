@@ -61,7 +61,7 @@ internal sealed partial class JobRunner(
             // handlers deaf to cancellation: whatever they still do is fenced off
             foreach (var job in held.All)
             {
-                GiveBack(job);
+                GiveBack(job, hasBegun: true);
             }
         }
     }
@@ -245,16 +245,16 @@ internal sealed partial class JobRunner(
         {
             foreach (var job in slots.TakeAhead(condition))
             {
-                GiveBack(job);
+                GiveBack(job, hasBegun: false);
             }
         }
     }
 
-    private void GiveBack(HeldJob job)
+    private void GiveBack(HeldJob job, bool hasBegun)
     {
         if (job.TryEnd())
         {
-            finisher.Post(job, new JobOutcome.Released(TimeSpan.Zero), () => MakeRoom(job));
+            finisher.Post(job, new JobOutcome.Released(TimeSpan.Zero) { HasBegun = hasBegun }, () => MakeRoom(job));
         }
     }
 

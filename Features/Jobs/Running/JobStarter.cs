@@ -66,7 +66,7 @@ internal sealed class JobStarter(
                 foreach (var job in jobs)
                 {
                     var held = Hold(job, new Stored(Running, 0, job.MaxAttempts ?? 1, 0), asked);
-                    finisher.Post(held, new JobOutcome.Released(TimeSpan.Zero), () => { });
+                    finisher.Post(held, new JobOutcome.Released(TimeSpan.Zero) { HasBegun = false }, () => { });
                 }
             }
 

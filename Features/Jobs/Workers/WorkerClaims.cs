@@ -153,7 +153,12 @@ internal sealed class WorkerClaims : IDisposable
             ? Task.CompletedTask
             : _endings.WriteAsync(
                 connection,
-                [.. jobs.Select(row => new Ending(row.Job, new JobOutcome.Released(TimeSpan.Zero)))]
+                [
+                    .. jobs.Select(row => new Ending(
+                        row.Job,
+                        new JobOutcome.Released(TimeSpan.Zero) { HasBegun = false }
+                    )),
+                ]
             );
 
     public void Dispose()

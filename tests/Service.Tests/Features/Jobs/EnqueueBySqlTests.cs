@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Http.Json;
 using Bellhop.Features.Jobs;
 using Bellhop.Infrastructure.Database;
@@ -243,7 +244,7 @@ public sealed class EnqueueBySqlTests(ServiceFixture service) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Every_kind_that_the_service_keeps_to_itself_is_refused()
+    public async Task Every_kind_that_the_service_keeps_to_itself_is_refused_for_workers_as_well()
     {
         var project = await service.NewProjectAsync();
         await using var connection = await _shop.OpenConnectionAsync(Token);
@@ -253,13 +254,19 @@ public sealed class EnqueueBySqlTests(ServiceFixture service) : IAsyncLifetime
             .Select(consumer => consumer.Kind)
             .ToArray();
 
+        (await project.Http.ChangeAsync("PUT", "/v1/queues/far", """{"served_by":"workers"}""")).Expect(
+            HttpStatusCode.Created
+        );
         Assert.True(kinds.Length >= 4);
         foreach (var kind in kinds)
         {
             var refused = await Assert.ThrowsAsync<PostgresException>(() =>
-                EnqueueAsync(connection, project, $"kind => '{kind}'")
+                EnqueueAsync(connection, project, $"queue => 'far', kind => '{kind}'")
             );
             Assert.Contains("the service's own", refused.MessageText, StringComparison.Ordinal);
+            var sent = await project.Http.PostAsync("/v1/jobs", $$"""{"queue":"far","kind":"{{kind}}"}""");
+            Assert.Equal(HttpStatusCode.UnprocessableEntity, sent.Status);
+            Assert.Equal("unknown_kind", sent.Body.GetProperty("code").GetString());
         }
     }
 

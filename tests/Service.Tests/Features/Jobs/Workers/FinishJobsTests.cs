@@ -129,6 +129,50 @@ public sealed class FinishJobsTests(ServiceFixture service)
     }
 
     [Fact]
+    public async Task A_job_that_a_worker_knew_in_between_has_an_hour_again()
+    {
+        var (project, worker) = await StartAsync();
+        var id = await worker.EnqueueAsync();
+        await FinishAsync("released", new { code = "unknown_kind" });
+        await TestJobs.ExecuteAsync(
+            service.Database,
+            "UPDATE job_attempts SET at = at - interval '61 minutes' WHERE project_id = @Id",
+            new { project.Id }
+        );
+        await FinishAsync("snoozed", null);
+
+        await FinishAsync("released", new { code = "unknown_kind" });
+
+        Assert.Equal("ready", (await TestJobs.GetAsync(project, id)).State());
+
+        async Task FinishAsync(string outcome, object? error)
+        {
+            await TestJobs.MakeDueAsync(project, id);
+            var job = Assert.Single(await worker.ClaimAsync());
+            Assert.Equal(["accepted"], await worker.FinishAsync(TestWorker.End(job, outcome, delay: 0, error: error)));
+        }
+    }
+
+    [Theory]
+    [InlineData("released")]
+    [InlineData("snoozed")]
+    public async Task A_job_that_began_in_time_and_was_given_back_is_not_too_late(string outcome)
+    {
+        var (project, worker) = await StartAsync();
+        var id = await worker.EnqueueAsync(new { start_before = "2999-01-01T00:00:00Z" });
+        var job = Assert.Single(await worker.ClaimAsync());
+        await TestJobs.ExecuteAsync(
+            service.Database,
+            "UPDATE jobs SET start_before = now() - interval '1 second' WHERE project_id = @ProjectId AND id = @Id",
+            new { ProjectId = project.Id, Id = id }
+        );
+        Assert.Equal(["accepted"], await worker.FinishAsync(TestWorker.End(job, outcome, delay: 0)));
+        await service.SendAsync(project.Id, new ExpireJobs.Command());
+
+        Assert.Equal(id, Assert.Single(await worker.ClaimAsync()).GetProperty("id").GetGuid());
+    }
+
+    [Fact]
     public async Task Of_two_ends_of_one_lease_in_a_request_the_first_counts()
     {
         var (project, worker) = await StartAsync();
