@@ -38,18 +38,13 @@ internal sealed class EnqueuedJobs(
     )
     {
         var asked = documents.Select(Ask).ToArray();
-        if (works.IsShared)
+        if (asked is [{ Problem: null, HasKey: false, HasEdges: false } alone] && !works.IsShared)
         {
-            return await EnqueueAsync(asked, isAtomic, cancellationToken);
+            await EnqueueAloneAsync(alone, cancellationToken);
+            return ToResults(asked);
         }
 
-        if (asked is not [{ Problem: null, HasKey: false, HasEdges: false } alone])
-        {
-            return await Outages.TryPatientlyAsync(token => EnqueueAsync(asked, isAtomic, token), cancellationToken);
-        }
-
-        await EnqueueAloneAsync(alone, cancellationToken);
-        return ToResults(asked);
+        return await works.TryAsync(token => EnqueueAsync(asked, isAtomic, token), cancellationToken);
     }
 
     private async Task<IReadOnlyList<Result<EnqueuedJob>>> EnqueueAsync(

@@ -50,7 +50,14 @@ internal sealed class JobActions(
     /// <param name="name">As it stands in records: <c>cancel</c>.</param>
     /// <param name="act">Answers whether it changed something, or why it may not.</param>
     /// <returns>The job as it is afterwards.</returns>
-    public async Task<Result<JobView>> TakeAsync(
+    public Task<Result<JobView>> TakeAsync(
+        Guid id,
+        string name,
+        Func<NpgsqlConnection, LockedJob, Task<Result<bool>>> act,
+        CancellationToken cancellationToken
+    ) => works.TryAsync(token => TryTakeAsync(id, name, act, token), cancellationToken);
+
+    private async Task<Result<JobView>> TryTakeAsync(
         Guid id,
         string name,
         Func<NpgsqlConnection, LockedJob, Task<Result<bool>>> act,

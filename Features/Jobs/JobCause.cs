@@ -101,7 +101,7 @@ internal sealed record JobCause(
     private static JobCause OfWaiting(JobPlace place) =>
         WaitReason.Of(place.WaitReason) switch
         {
-            WaitReason.Held => new(Held, "An operator held it; free lets it go on."),
+            WaitReason.Held => new(Held, "It is held; free lets it go on."),
             WaitReason.Jobs => new(
                 WaitsForJobs,
                 place.ParentIsBroken

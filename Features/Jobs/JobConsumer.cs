@@ -49,7 +49,7 @@ public abstract record JobOutcome
     ) : JobOutcome;
 
     /// <summary>Back to its queue with the attempt given back, after a while.</summary>
-    /// <param name="IsUnknown">Whoever had it executes no jobs of its kind; an hour after that was first said it is failed (<c>no_handler</c>).</param>
+    /// <param name="IsUnknown">Whoever had it executes no jobs of its kind; when nobody has for an hour, it is failed (<c>no_handler</c>).</param>
     public sealed record Released(TimeSpan After, bool IsUnknown = false) : JobOutcome
     {
         /// <summary>False: it was held for its handler, and never given to it.</summary>

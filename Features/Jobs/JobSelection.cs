@@ -24,7 +24,15 @@ internal sealed class JobSelection(
     /// <param name="name">As it stands in records: <c>bulk-cancel</c>.</param>
     /// <param name="picks">Which jobs the action is for.</param>
     /// <param name="act">Does it to these; answers to which it could not.</param>
-    public async Task<Result<JobsReport>> TakeAsync(
+    public Task<Result<JobsReport>> TakeAsync(
+        JobsAction action,
+        string name,
+        JobPick picks,
+        Func<Work, Guid[], Task<IReadOnlyList<RefusedJob>>> act,
+        CancellationToken cancellationToken
+    ) => works.TryAsync(token => TryTakeAsync(action, name, picks, act, token), cancellationToken);
+
+    private async Task<Result<JobsReport>> TryTakeAsync(
         JobsAction action,
         string name,
         JobPick picks,

@@ -40,6 +40,11 @@ public sealed class UnitOfWork(NpgsqlDataSource database)
         }
     }
 
+    /// <summary>Does what is to be answered in time: where the database does not, it is an outage, and not done any more.</summary>
+    /// <remarks>A request that shares its transaction waits, since others use its connection.</remarks>
+    public Task<T> TryAsync<T>(Func<CancellationToken, Task<T>> ask, CancellationToken cancellationToken) =>
+        IsShared ? ask(cancellationToken) : Outages.TryPatientlyAsync(ask, cancellationToken);
+
     /// <summary>Begins a transaction that every work of this request is part of until it is disposed of.</summary>
     internal async ValueTask<Work> ShareAsync(CancellationToken cancellationToken) =>
         _shared = _shared is null

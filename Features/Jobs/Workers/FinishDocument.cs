@@ -27,7 +27,7 @@ public sealed record FinishDocument([property: MaxLength(FinishDocument.MaxJobs)
 /// <param name="Result">With <c>succeeded</c>: any JSON, 256 KiB at most.</param>
 /// <param name="Error">
 /// With <c>failed</c>; with <c>released</c> the code <c>unknown_kind</c> alone means something: the worker executes no jobs of that kind, it
-/// comes again after a minute, and an hour after the first such word it is failed (<c>no_handler</c>).
+/// comes again after a minute, and when nobody has known its kind for an hour it is failed (<c>no_handler</c>).
 /// </param>
 /// <param name="DelaySeconds">With <c>snoozed</c> (where it must be given) and <c>released</c>: 0 to 86,400.</param>
 /// <param name="Logs">Lines that were not sent yet: stored before the end is, each once.</param>

@@ -87,6 +87,10 @@ public sealed class JobOutageTests : IAsyncLifetime
                                 """{"jobs":[{"queue":"default","kind":"noop"},{"queue":"default","kind":"noop"}]}"""
                             )
                     ),
+                    AskAsync(
+                        "bulk cancel",
+                        client => client.PostAsync("/v1/jobs/bulk/cancel", """{"filter":{"lane":"nobody's"}}""")
+                    ),
                     AskAsync("event", client => client.PostAsync("/v1/events", """{"type":"still","source":"tests"}"""))
                 );
                 await still;
