@@ -12,7 +12,7 @@ public static class ParkedWorkers
     private const int Workers = 1_000;
     private const int Jobs = 200;
     private const string Queue = "bench-parked";
-    private static readonly TimeSpan Watched = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Watched = TimeSpan.FromSeconds(30);
 
     public static async Task<string> RunAsync(BenchHost host)
     {
@@ -24,7 +24,7 @@ public static class ParkedWorkers
         var idle = await WatchAsync(host);
         using var over = new CancellationTokenSource();
         var parked = ParkAsync(host, Workers, 30, over.Token);
-        await Task.Delay(TimeSpan.FromSeconds(5));
+        await Task.Delay(TimeSpan.FromSeconds(40)); // by now each has asked again
         var waiting = await WatchAsync(host);
         await over.CancelAsync();
         await parked;

@@ -85,14 +85,30 @@ public static class ClaimJobs
 
             var began = clock.GetTimestamp();
             var names = asked.Queues!.Select(queue => queue.Name!).Distinct(StringComparer.Ordinal).ToArray();
-            using var waiter = desk.Join(caller.ProjectId, asked.Worker!.Id!.Value, names, asked.Max);
-            while (true)
+            using var waiter = desk.Join(
+                caller.ProjectId,
+                asked.Worker!.Id!.Value,
+                asked.ClaimKey!.Value,
+                names,
+                asked.Max
+            );
+            for (var mayWait = asked.WaitSeconds > 0; ; mayWait = false)
             {
                 waiter.Park(); // before anything is looked at: what comes in between wakes it
                 var directive = await registry.SawAsync(caller.ProjectId, asked.Worker, names, cancellationToken);
                 if (directive != Directive.Run)
                 {
                     return Answer(WorkerClaim.Nothing, directive, Rest);
+                }
+
+                if (mayWait && desk.MayWait(waiter))
+                {
+                    if (await waiter.WaitAsync(Left(), cancellationToken))
+                    {
+                        continue;
+                    }
+
+                    return Answer(WorkerClaim.Nothing, directive, 0);
                 }
 
                 var taken = await claims.TakeAsync(caller, asked, cancellationToken);
@@ -117,22 +133,32 @@ public static class ClaimJobs
                     );
                 }
 
-                var left = TimeSpan.FromSeconds(asked.WaitSeconds) - clock.GetElapsedTime(began);
                 if (
                     claim.Jobs.Count > 0
                     || claim.Signals.Count > 0
-                    || left <= TimeSpan.Zero
+                    || Left() == TimeSpan.Zero
                     || lifetime.ApplicationStopping.IsCancellationRequested
+                    || !await waiter.WaitAsync(Left(), cancellationToken)
                 )
                 {
                     return Answer(claim, directive, 0);
                 }
-
-                await waiter.WaitAsync(left, cancellationToken);
             }
 
-            Response Answer(WorkerClaim claim, string directive, int retryInSeconds) =>
-                new(
+            TimeSpan Left()
+            {
+                var left = TimeSpan.FromSeconds(asked.WaitSeconds) - clock.GetElapsedTime(began);
+                return left > TimeSpan.Zero ? left : TimeSpan.Zero;
+            }
+
+            Response Answer(WorkerClaim claim, string directive, int retryInSeconds)
+            {
+                if (claim.Jobs.Count == 0)
+                {
+                    desk.TellNothing(waiter);
+                }
+
+                return new(
                     claim,
                     new ClaimView(
                         [.. claim.Jobs.Select(row => WorkView.Of(row, asked.ClaimKey!.Value))],
@@ -141,6 +167,7 @@ public static class ClaimJobs
                         retryInSeconds
                     )
                 );
+            }
         }
 
         private Problem? CheckReach(ClaimDocument asked)

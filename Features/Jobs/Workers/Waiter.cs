@@ -12,19 +12,23 @@ internal sealed class Waiter : IDisposable
     public Waiter(
         Guid projectId,
         Guid workerId,
+        Guid claimKey,
         IReadOnlyList<string> queues,
         int max,
         Action<Waiter> leave,
         TimeProvider clock
     )
     {
-        (ProjectId, WorkerId, Queues, Max, _leave, _clock) = (projectId, workerId, queues, max, leave, clock);
+        (ProjectId, WorkerId, ClaimKey, Queues) = (projectId, workerId, claimKey, queues);
+        (Max, _leave, _clock) = (max, leave, clock);
         Place = new LinkedListNode<Waiter>(this);
     }
 
     public Guid ProjectId { get; }
 
     public Guid WorkerId { get; }
+
+    public Guid ClaimKey { get; }
 
     public IReadOnlyList<string> Queues { get; }
 
@@ -36,16 +40,20 @@ internal sealed class Waiter : IDisposable
 
     public void Wake() => _woken.TrySetResult();
 
-    /// <summary>Waits until it is woken, or the time is over.</summary>
-    public async Task WaitAsync(TimeSpan patience, CancellationToken cancellationToken)
+    /// <summary>Whether it waits without having looked: its claim may be one that comes again.</summary>
+    public bool IsUnlooked { get; set; }
+
+    /// <summary>Waits until it is woken; false: the time is over.</summary>
+    public async Task<bool> WaitAsync(TimeSpan patience, CancellationToken cancellationToken)
     {
         try
         {
             await _woken.Task.WaitAsync(patience, _clock, cancellationToken);
+            return true;
         }
         catch (TimeoutException)
         {
-            // there was nothing
+            return _woken.Task.IsCompleted; // at this very moment
         }
     }
 

@@ -1,18 +1,22 @@
+using System.Collections.Concurrent;
 using System.Threading.Channels;
 using Bellhop.Infrastructure.Background;
 using Bellhop.Infrastructure.Database;
 using Npgsql;
+using NpgsqlTypes;
 
 namespace Bellhop.Features.Jobs.Workers;
 
 /// <summary>Where calls of workers wait for something to do, without a connection or a thread each.</summary>
 /// <remarks>
-/// One statement looks for all who wait: after a signal, and each second. A thousand idle workers cost the database what one costs.
-/// Who has waited longest is woken first, and no more of them than there are jobs; each then claims for itself.
+/// One statement looks for all who wait: after a signal, and each second. A thousand idle workers cost the database what one costs: who
+/// was told a moment ago that there is nothing, and asks again, waits at once. Who has waited longest is woken first, and no more of them
+/// than there are jobs; each then claims for itself.
 /// </remarks>
 internal sealed partial class WorkerDesk(
     Databases databases,
     QueueSignals signals,
+    WorkerRegistry registry,
     Notifications notifications,
     IHostApplicationLifetime lifetime,
     TimeProvider clock,
@@ -21,6 +25,9 @@ internal sealed partial class WorkerDesk(
 {
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan ShortestPause = TimeSpan.FromMilliseconds(10);
+    private static readonly TimeSpan Recent = TimeSpan.FromSeconds(2);
+
+    private const int MaxTold = 10_000;
 
     private readonly Lock _lock = new();
 
@@ -33,11 +40,20 @@ internal sealed partial class WorkerDesk(
     // raised by a cancel that was asked for, taken by the loop
     private volatile bool _hasCancels;
 
+    // raised with each signal
+    private long _signals;
+
+    // replaced by the loop: where nothing was due at its last look
+    private volatile Calm _calm = new(0, 0, []);
+
+    // by worker: when it was told last that there is nothing
+    private readonly ConcurrentDictionary<(Guid ProjectId, Guid WorkerId), long> _toldNothing = new();
+
     /// <summary>Takes a place in the line, the last one; dispose of it to leave.</summary>
     /// <remarks>Who is woken for nothing keeps the place.</remarks>
-    public Waiter Join(Guid projectId, Guid workerId, IReadOnlyList<string> queues, int max)
+    public Waiter Join(Guid projectId, Guid workerId, Guid claimKey, IReadOnlyList<string> queues, int max)
     {
-        var waiter = new Waiter(projectId, workerId, queues, max, Leave, clock);
+        var waiter = new Waiter(projectId, workerId, claimKey, queues, max, Leave, clock);
         lock (_lock)
         {
             _waiters.AddLast(waiter.Place);
@@ -46,9 +62,42 @@ internal sealed partial class WorkerDesk(
         return waiter;
     }
 
+    /// <summary>Notes that a call is answered without a job.</summary>
+    public void TellNothing(Waiter waiter)
+    {
+        _toldNothing[(waiter.ProjectId, waiter.WorkerId)] = clock.GetTimestamp();
+        if (_toldNothing.Count > MaxTold)
+        {
+            foreach (var told in _toldNothing.Where(told => clock.GetElapsedTime(told.Value) > Recent))
+            {
+                _toldNothing.TryRemove(told);
+            }
+        }
+    }
+
+    /// <summary>Whether a call that has joined may wait without a look of its own: its worker was told a moment ago that there is nothing.</summary>
+    /// <remarks>Should it be one that comes again with its key, although its worker was told nothing since, it is woken within a second.</remarks>
+    public bool MayWait(Waiter waiter)
+    {
+        var calm = _calm;
+        var mayWait =
+            _toldNothing.TryGetValue((waiter.ProjectId, waiter.WorkerId), out var told)
+            && clock.GetElapsedTime(told) < Recent
+            && calm.Signals == Interlocked.Read(ref _signals)
+            && clock.GetElapsedTime(calm.At) < Recent
+            && waiter.Queues.All(queue => calm.Queues.Contains((waiter.ProjectId, queue)))
+            && !lifetime.ApplicationStopping.IsCancellationRequested; // who has joined before that is woken
+        waiter.IsUnlooked = mayWait;
+        return mayWait;
+    }
+
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        using var raised = signals.OnRaised(() => _wake.Writer.TryWrite(true));
+        using var raised = signals.OnRaised(() =>
+        {
+            Interlocked.Increment(ref _signals);
+            _wake.Writer.TryWrite(true);
+        });
         using var cancels = QueueSignals.OnCancel(notifications, _ => Cancel());
         using var directives = notifications.Subscribe(WorkerRegistry.Topic, WakeWorker);
         await using var stopping = lifetime.ApplicationStopping.Register(WakeAll); // before the server waits for its requests
@@ -119,13 +168,16 @@ internal sealed partial class WorkerDesk(
     /// <returns>When to look again, signal or not.</returns>
     private async Task<TimeSpan> LookAsync(CancellationToken cancellationToken)
     {
+        var (began, heard) = (clock.GetTimestamp(), Interlocked.Read(ref _signals));
         var waiting = Waiting();
-        if (waiting.Length == 0)
+        if (waiting.Length == 0 && !registry.HasDue)
         {
             return Pause;
         }
 
         await using var connection = await databases.Engine.OpenConnectionAsync(cancellationToken);
+        await registry.NoteAsync(connection, cancellationToken);
+        await WakeRepeatedAsync(connection, waiting, cancellationToken);
         if (_hasCancels)
         {
             _hasCancels = false;
@@ -137,6 +189,7 @@ internal sealed partial class WorkerDesk(
             .Distinct()
             .ToArray();
         var (due, pause) = await DueJobs.CountAsync(connection, wanted, waiting.Length, cancellationToken);
+        _calm = new Calm(heard, began, [.. due.Where(queue => queue.Value == 0).Select(queue => queue.Key)]);
         foreach (var waiter in waiting)
         {
             foreach (var key in waiter.Queues.Select(queue => (waiter.ProjectId, queue)))
@@ -153,6 +206,44 @@ internal sealed partial class WorkerDesk(
         return pause is not { } room || room > Pause ? Pause
             : room < ShortestPause ? ShortestPause
             : room;
+    }
+
+    /// <summary>Who waits without having looked, and holds what its key was given before, is to be told so.</summary>
+    private static async Task WakeRepeatedAsync(
+        NpgsqlConnection connection,
+        Waiter[] waiting,
+        CancellationToken cancellationToken
+    )
+    {
+        var unlooked = waiting.Where(waiter => waiter.IsUnlooked).ToArray();
+        if (unlooked.Length == 0)
+        {
+            return;
+        }
+
+        await using var command = new NpgsqlCommand(Sql.FindRepeated, connection)
+        {
+            Parameters =
+            {
+                new("Workers", NpgsqlDbType.Array | NpgsqlDbType.Uuid)
+                {
+                    Value = unlooked.Select(waiter => waiter.WorkerId).ToArray(),
+                },
+                new("Keys", NpgsqlDbType.Array | NpgsqlDbType.Uuid)
+                {
+                    Value = unlooked.Select(waiter => waiter.ClaimKey).ToArray(),
+                },
+            },
+        };
+        await using (var reader = await command.ExecuteReaderAsync(cancellationToken))
+        {
+            while (await reader.ReadAsync(cancellationToken))
+            {
+                unlooked[reader.GetInt64(0) - 1].Wake();
+            }
+        }
+
+        Array.ForEach(unlooked, waiter => waiter.IsUnlooked = false);
     }
 
     private static async Task WakeCanceledAsync(
@@ -181,8 +272,20 @@ internal sealed partial class WorkerDesk(
     )]
     private static partial void NotLooking(ILogger logger, Exception exception);
 
+    /// <param name="Signals">How many had been heard when it began.</param>
+    private sealed record Calm(long Signals, long At, HashSet<(Guid ProjectId, string Queue)> Queues);
+
     private static class Sql
     {
+        // engine-wide: on behalf of the workers of all projects
+        public const string FindRepeated = """
+            SELECT w.position
+            FROM unnest(@Workers::uuid[], @Keys::uuid[]) WITH ORDINALITY AS w(id, claim_key, position)
+            CROSS JOIN LATERAL (
+                SELECT FROM jobs j WHERE j.worker_id = w.id AND j.claim_key = w.claim_key AND j.state = 2 LIMIT 1
+            ) AS held
+            """;
+
         // engine-wide: jobs of all projects that are to be canceled, a few at any time
         public const string FindCanceled = """
             SELECT DISTINCT worker_id

@@ -1,11 +1,16 @@
 using System.Collections.Concurrent;
 using Bellhop.Infrastructure.Database;
 using Dapper;
+using Npgsql;
 
 namespace Bellhop.Features.Jobs.Workers;
 
-/// <summary>Which workers there are, and what each is to do. Written when a worker is new or asks for other queues, else twice a minute.</summary>
-/// <remarks>A directive that is given here or elsewhere is known to each process at once by a signal, else within half a minute.</remarks>
+/// <summary>Which workers there are, and what each is to do.</summary>
+/// <remarks>
+/// Written at once when a worker is new, or says something else of itself, and else twice a minute, for all who are due together: a
+/// thousand workers cost what one costs. A directive that is given here or elsewhere is known to each process at once by a signal, else
+/// within half a minute.
+/// </remarks>
 public sealed class WorkerRegistry : IDisposable
 {
     internal const string Topic = "worker:";
@@ -17,6 +22,9 @@ public sealed class WorkerRegistry : IDisposable
 
     // written by claims and heartbeats, forgotten when a directive is given
     private readonly ConcurrentDictionary<(Guid ProjectId, Guid WorkerId), Seen> _seen = new();
+
+    // put there by claims and heartbeats, taken by the one who notes them all
+    private readonly ConcurrentDictionary<(Guid ProjectId, Guid WorkerId), Seen> _due = new();
 
     public WorkerRegistry(Databases databases, Notifications notifications, TimeProvider clock)
     {
@@ -36,11 +44,14 @@ public sealed class WorkerRegistry : IDisposable
         var key = (projectId, worker.Id!.Value);
         var names = queues is null ? null : string.Join('\n', queues.Order(StringComparer.Ordinal));
         if (
-            _seen.TryGetValue(key, out var seen)
-            && _clock.GetElapsedTime(seen.At) < Pause
-            && (names is null || names == seen.Queues)
+            _seen.TryGetValue(key, out var seen) && (names is null || (names == seen.Queues && worker == seen.Worker)) // a heartbeat may say less of itself
         )
         {
+            if (_clock.GetElapsedTime(seen.At) >= Pause)
+            {
+                _due[key] = seen;
+            }
+
             return seen.Directive;
         }
 
@@ -61,9 +72,48 @@ public sealed class WorkerRegistry : IDisposable
                 cancellationToken
             )
         );
-        _seen[key] = new Seen(_clock.GetTimestamp(), names ?? seen?.Queues ?? "", directive);
+        _seen[key] = new Seen(_clock.GetTimestamp(), worker, names ?? seen?.Queues ?? "", directive);
         Prune();
         return directive;
+    }
+
+    /// <summary>Somebody is to be noted.</summary>
+    internal bool HasDue => !_due.IsEmpty;
+
+    /// <summary>Notes all at once who was there in the last half minute and is not noted yet.</summary>
+    internal async Task NoteAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        if (!HasDue)
+        {
+            return;
+        }
+
+        var due = _due.ToArray();
+        var now = _clock.GetTimestamp();
+        var noted = (
+            await connection.QueryAsync<(Guid ProjectId, Guid Id, string Directive)>(
+                Sql.Note.With(
+                    new
+                    {
+                        ProjectIds = due.Select(one => one.Key.ProjectId).ToArray(),
+                        Ids = due.Select(one => one.Key.WorkerId).ToArray(),
+                    },
+                    cancellationToken
+                )
+            )
+        ).ToDictionary(row => (row.ProjectId, row.Id), row => row.Directive);
+        foreach (var (key, seen) in due)
+        {
+            _due.TryRemove(new(key, seen));
+            if (noted.TryGetValue(key, out var directive))
+            {
+                _seen.TryUpdate(key, seen with { At = now, Directive = directive }, seen);
+            }
+            else
+            {
+                _seen.TryRemove(new(key, seen)); // forgotten meanwhile: it is new when it comes again
+            }
+        }
     }
 
     public void Dispose() => _subscription.Dispose();
@@ -94,7 +144,7 @@ public sealed class WorkerRegistry : IDisposable
         }
     }
 
-    private sealed record Seen(long At, string Queues, string Directive);
+    private sealed record Seen(long At, WorkerDocument Worker, string Queues, string Directive);
 
     private static class Sql
     {
@@ -105,6 +155,22 @@ public sealed class WorkerRegistry : IDisposable
             SET name = excluded.name, version = excluded.version, host = excluded.host,
                 queues = COALESCE(@Queues::text[], w.queues), last_seen_at = now()
             RETURNING directive
+            """;
+
+        // engine-wide: those of all projects. Sorted, so that two processes cannot deadlock.
+        public const string Note = """
+            WITH locked AS MATERIALIZED (
+                SELECT w.project_id, w.id
+                FROM unnest(@ProjectIds::uuid[], @Ids::uuid[]) AS d(project_id, id)
+                JOIN workers w ON w.project_id = d.project_id AND w.id = d.id
+                ORDER BY w.project_id, w.id
+                FOR NO KEY UPDATE OF w
+            )
+            UPDATE workers w
+            SET last_seen_at = now()
+            FROM locked l
+            WHERE w.project_id = l.project_id AND w.id = l.id
+            RETURNING w.project_id, w.id, w.directive
             """;
     }
 }

@@ -40,6 +40,8 @@ public sealed partial class StatementRules(ServiceFixture service)
         ["ClaimStatements.Whole"] = "one claim serves the queues of all projects",
         ["Lanes.Admit"] = "lanes are looked at for all projects, as the statement before it locked them",
         ["WatchDepths.FindFull"] = "a duty: a queue is full whoever asks",
+        ["WorkerDesk.FindRepeated"] = "on behalf of the workers of all projects",
+        ["WorkerRegistry.Note"] = "on behalf of the workers of all projects",
         ["WorkerDesk.FindCanceled"] = "on behalf of the workers of all projects",
         ["KnownIssuers.Find"] = "a token is shown before its project is known",
         ["KnownKeys.Find"] = "a key is looked up before its project is known",

@@ -154,6 +154,46 @@ public sealed class ClaimJobsTests(ServiceFixture service)
         Assert.DoesNotContain(others, job => job.GetProperty("id").GetGuid() == first);
     }
 
+    /// <summary>Who was told a moment ago that there is nothing waits without a look of his own.</summary>
+    [Fact]
+    public async Task A_claim_that_comes_again_is_answered_although_its_worker_was_told_nothing_since()
+    {
+        var project = await service.NewProjectAsync();
+        var worker = await TestWorker.ForAsync(project, "mail");
+        var key = Guid.NewGuid();
+        var id = await worker.EnqueueAsync();
+        Assert.Single(await worker.ClaimAsync(key: key));
+        for (var looks = 0; looks < 3; looks++)
+        {
+            Assert.Empty(await worker.ClaimAsync(wait: 1));
+        }
+
+        var again = Assert.Single(await worker.ClaimAsync(key: key, wait: 30).WaitAsync(Eventually.Patience, Token));
+
+        Assert.Equal(id, again.GetProperty("id").GetGuid());
+    }
+
+    [Fact]
+    public async Task A_worker_that_asks_over_and_over_is_given_what_comes_in_between_and_told_what_it_is_to_do()
+    {
+        var project = await service.NewProjectAsync();
+        var worker = await TestWorker.ForAsync(project, "mail");
+        Assert.Empty(await worker.ClaimAsync(wait: 1));
+        for (var round = 0; round < 3; round++)
+        {
+            var claim = worker.ClaimAsync(wait: 30);
+            var id = await worker.EnqueueAsync();
+            var job = Assert.Single(await claim.WaitAsync(Eventually.Patience, Token));
+            Assert.Equal(id, job.GetProperty("id").GetGuid());
+            Assert.Equal(["accepted"], await worker.FinishAsync(TestWorker.End(job, "succeeded")));
+            Assert.Empty(await worker.ClaimAsync(wait: 1));
+        }
+
+        var told = worker.ClaimAsync(wait: 30);
+        (await project.Http.PostAsync($"/v1/workers/{worker.Id}/quiet", "{}")).Expect(HttpStatusCode.OK);
+        Assert.Empty(await told.WaitAsync(Eventually.Patience, Token));
+    }
+
     [Fact]
     public async Task A_call_that_waits_is_answered_when_a_job_comes()
     {
