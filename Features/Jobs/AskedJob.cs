@@ -31,6 +31,9 @@ internal sealed class AskedJob(JobDocument? document, NewJob? job)
     /// <summary>What it waits for, once that is known.</summary>
     public IReadOnlyList<(Guid Id, bool IsBroken)> Parents { get; private set; } = [];
 
+    /// <summary>Those of them that have not ended.</summary>
+    public IEnumerable<Guid> Unfinished => Parents.Where(parent => !parent.IsBroken).Select(parent => parent.Id);
+
     /// <summary>Finds what it waits for, or says why it cannot.</summary>
     /// <param name="before">Those before it in the request.</param>
     /// <param name="known">Of each job of the project that was asked for: how it ended, null while it is unfinished.</param>

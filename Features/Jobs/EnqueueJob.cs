@@ -31,6 +31,8 @@ public static class EnqueueJob
                     JobProblems.UnknownJob,
                     JobProblems.ParentFailed,
                     JobProblems.NotHeld,
+                    JobProblems.Cycle,
+                    JobProblems.TooManyChildren,
                     Problems.Busy
                 );
 

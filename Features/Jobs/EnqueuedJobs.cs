@@ -214,14 +214,23 @@ internal sealed class EnqueuedJobs(
         }
 
         var ids = asked.SelectMany(one => one.ParentIds).ToHashSet();
-        var parents = await JobParents.LockAsync(work.Connection, caller, ids, cancellationToken);
         var blocked = asked.SelectMany(one => one.Blocked).ToHashSet();
+        var parents = await JobParents.LockAsync(work.Connection, caller, ids, blocked, cancellationToken);
         var held = await JobParents.LockHeldAsync(work.Connection, caller, blocked, cancellationToken);
-        for (var place = 0; place < asked.Length; place++)
+        Judge();
+        if (await JobRings.RefuseAsync(work.Connection, caller.ProjectId, asked, cancellationToken))
         {
-            if (asked[place] is { HasEdges: true, Problem: null } one)
+            Judge(); // some may wait for one that was refused
+        }
+
+        void Judge()
+        {
+            for (var place = 0; place < asked.Length; place++)
             {
-                one.Problem = one.WaitFor(asked.AsSpan(0, place), parents, held);
+                if (asked[place] is { HasEdges: true, Problem: null } one)
+                {
+                    one.Problem = one.WaitFor(asked.AsSpan(0, place), parents, held);
+                }
             }
         }
     }

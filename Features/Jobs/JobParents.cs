@@ -16,16 +16,18 @@ internal static class JobParents
     /// Of each job that is there, on a queue that the caller reaches: how it ended, or null while it is unfinished; those stay so until
     /// the transaction ends.
     /// </summary>
+    /// <param name="blocked">Locked as well, in the same order: of two that ask for each other's one waits for the other.</param>
     public static async Task<Dictionary<Guid, short?>> LockAsync(
         NpgsqlConnection connection,
         Caller caller,
         IReadOnlyCollection<Guid> ids,
+        IReadOnlyCollection<Guid> blocked,
         CancellationToken cancellationToken
     )
     {
         var found = new Dictionary<Guid, short?>();
         // what was over and is retried in between is found by the second look
-        for (var look = 0; look < 2 && found.Count < ids.Count; look++)
+        for (var look = 0; look < 2 && Missing().Length > 0; look++)
         {
             var unfinished = await connection.QueryAsync<Guid>(
                 Sql.Lock.With(
@@ -33,7 +35,7 @@ internal static class JobParents
                     {
                         caller.ProjectId,
                         caller.ReachQueues,
-                        Ids = Missing(),
+                        Ids = look == 0 ? [.. ids.Union(blocked)] : Missing(),
                     },
                     cancellationToken
                 )

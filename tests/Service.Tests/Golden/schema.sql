@@ -93,7 +93,7 @@ BEGIN
         RAISE EXCEPTION 'bellhop.enqueue: the project has no queue %', queue USING ERRCODE = 'invalid_parameter_value';
     END IF;
     -- those that the service keeps to itself
-    IF target.served_by = 'service' AND enqueue.kind IN ('accounts.mail', 'automations.effect', 'automations.run', 'webhooks.send') THEN
+    IF enqueue.kind IN ('accounts.mail', 'automations.effect', 'automations.run', 'webhooks.send') THEN
         RAISE EXCEPTION 'bellhop.enqueue: jobs of kind % are the service''s own', enqueue.kind
             USING ERRCODE = 'invalid_parameter_value';
     END IF;

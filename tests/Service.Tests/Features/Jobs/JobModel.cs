@@ -131,6 +131,11 @@ internal sealed class JobModel
             return new ModelAnswer(409, "not_held");
         }
 
+        if (blocked.Any(id => parents.Any(parent => WaitsFor(parent, id))))
+        {
+            return new ModelAnswer(422, "cycle");
+        }
+
         if (asked.Key is { } key && Keys.TryGetValue(key.Name, out var holder))
         {
             return MeetHolder(asked, key, Jobs[holder.Job]);
