@@ -11,7 +11,10 @@ using MediatR;
 namespace Bellhop.Features.Jobs;
 
 /// <summary>Deletes many jobs that are over, with their attempts and log lines, up to 1,000 a request.</summary>
-/// <remarks>A job that something waited for, such as a run, is kept for an hour, since it may still be looked at.</remarks>
+/// <remarks>
+/// A job that something waited for, such as a run, is kept for an hour, since it may still be looked at. One that other jobs still wait
+/// for is refused: they go on when it was retried, and could not without it.
+/// </remarks>
 public static class DeleteJobs
 {
     public sealed class Endpoint : ICarterModule
@@ -61,16 +64,23 @@ public static class DeleteJobs
                 JobPick.Finished,
                 async (work, ids) =>
                 {
-                    var gone = (
-                        await work.Connection.QueryAsync<Guid>(
-                            Sql.Delete.With(new { caller.ProjectId, Ids = ids }, cancellationToken)
-                        )
-                    ).ToHashSet();
+                    var there = await QueryAsync(Sql.Lock);
+                    var gone = await QueryAsync(Sql.Delete);
                     return
                     [
                         .. ids.Where(id => !gone.Contains(id))
-                            .Select(id => new RefusedJob(id, JobProblems.Unfinished.Code)),
+                            .Select(id => new RefusedJob(
+                                id,
+                                (there.Contains(id) ? JobProblems.HasChildren : JobProblems.Unfinished).Code
+                            )),
                     ];
+
+                    async Task<HashSet<Guid>> QueryAsync(string sql) =>
+                        [
+                            .. await work.Connection.QueryAsync<Guid>(
+                                sql.With(new { caller.ProjectId, Ids = ids }, cancellationToken)
+                            ),
+                        ];
                 },
                 cancellationToken
             );
@@ -78,11 +88,21 @@ public static class DeleteJobs
 
     private static class Sql
     {
+        // who is enqueued to wait for one of them holds its row: it is seen by the next statement, or does not find the job
+        public const string Lock = """
+            SELECT h.id
+            FROM unnest(@Ids::uuid[]) AS m(id)
+            JOIN job_history h ON h.project_id = @ProjectId AND h.id = m.id AND h.finished_at >= id_time(m.id) - interval '1 minute'
+            ORDER BY h.id
+            FOR UPDATE OF h
+            """;
+
         public const string Delete = """
             WITH gone AS (
                 DELETE FROM job_history h
                 USING unnest(@Ids::uuid[]) AS m(id)
                 WHERE h.project_id = @ProjectId AND h.id = m.id AND h.finished_at >= id_time(m.id) - interval '1 minute'
+                    AND NOT EXISTS (SELECT FROM job_edges e WHERE e.project_id = @ProjectId AND e.parent_id = m.id)
                 RETURNING h.id
             ),
             attempts AS (

@@ -117,6 +117,11 @@ internal sealed class JobActions(
             admission.Look(new Lane(caller.ProjectId, before.QueueId, lane)); // it has a place less, or one more that waits
         }
 
+        if (after.WaitReason == WaitReason.Jobs)
+        {
+            admission.Waits(caller.ProjectId, before.Id); // who ended meanwhile found it as it was before
+        }
+
         if (!before.IsOver && before.HasChildren && after.FinishedAt is not null)
         {
             admission.Ended(caller.ProjectId, before.Id);

@@ -105,7 +105,7 @@ internal sealed record JobCause(
             WaitReason.Jobs => new(
                 WaitsForJobs,
                 place.ParentIsBroken
-                    ? "A job that it waits for ended otherwise than it needs."
+                    ? "A job that it waits for ended otherwise than it needs; it goes on when that one was retried and ends as it needs."
                     : "A job that it waits for has not ended.",
                 place.ParentId is { } parent ? new Obstacle("job", $"{parent}") : null
             ),

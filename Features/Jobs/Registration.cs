@@ -43,6 +43,7 @@ internal static class Registration
         services.AddSingleton<EndingStore>();
         services.AddSingleton<JobRules>();
         services.AddSingleton<LookedKeys>();
+        services.AddSingleton<LookedEdges>();
         services.AddSingleton<ShellRuns>();
         services.AddScoped<JobViews>();
         services.AddSingleton<JobChannel>();

@@ -26,6 +26,7 @@ internal sealed partial class Admission(
     // under the lock: told by anyone, taken by the loop
     private readonly HashSet<Lane> _lanes = [];
     private readonly HashSet<(Guid ProjectId, Guid Id)> _ended = [];
+    private readonly HashSet<(Guid ProjectId, Guid Id)> _waiting = [];
     private readonly Channel<bool> _wake = Channel.CreateBounded<bool>(
         new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite }
     );
@@ -59,6 +60,22 @@ internal sealed partial class Admission(
         _wake.Writer.TryWrite(true);
     }
 
+    /// <summary>
+    /// The job came to wait for others, which may have ended at the same moment: to be told after the commit, from any thread.
+    /// </summary>
+    public void Waits(Guid projectId, Guid id)
+    {
+        lock (_lock)
+        {
+            if (_waiting.Count < MaxPending)
+            {
+                _waiting.Add((projectId, id));
+            }
+        }
+
+        _wake.Writer.TryWrite(true);
+    }
+
     /// <summary>The job has no place in its lane any more: to be told after the commit, from any thread.</summary>
     /// <param name="hasChildren">It is over, and others wait for that.</param>
     public void Left(Guid projectId, Guid id, long queueId, string? lane, bool hasChildren)
@@ -84,26 +101,44 @@ internal sealed partial class Admission(
         }
     }
 
+    /// <summary>Ends jobs that wait for what is no more, and lets those go on that needed no more than its end.</summary>
+    public async Task<int> LoseAsync(
+        IReadOnlyList<(Guid ProjectId, Guid ParentId, Guid ChildId)> edges,
+        CancellationToken cancellationToken
+    )
+    {
+        if (edges.Count == 0)
+        {
+            return 0;
+        }
+
+        await using var connection = await databases.Engine.OpenConnectionAsync(cancellationToken);
+        var settled = await JobEdges.LoseAsync(connection, edges, cancellationToken);
+        Tell(settled);
+        return settled.Canceled.Count;
+    }
+
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         await foreach (var _ in _wake.Reader.ReadAllAsync(stoppingToken))
         {
             while (
                 !stoppingToken.IsCancellationRequested
-                && Take() is var (lanes, ended)
-                && lanes.Length + ended.Length > 0
+                && Take() is var (lanes, ended, waiting)
+                && lanes.Length + ended.Length + waiting.Length > 0
             )
             {
                 try
                 {
                     await SettleAsync(ended, stoppingToken);
+                    await FreeAsync(waiting, stoppingToken);
                     await AdmitAsync(lanes, stoppingToken);
                 }
                 catch (Exception exception) when (exception is not OperationCanceledException)
                 {
                     if (_pace.IsDue())
                     {
-                        NotAdmitted(logger, exception, lanes.Length, ended.Length);
+                        NotAdmitted(logger, exception, lanes.Length, ended.Length + waiting.Length);
                     }
 
                     await Task.Delay(Backoff, clock, stoppingToken);
@@ -112,7 +147,7 @@ internal sealed partial class Admission(
         }
     }
 
-    private (Lane[] Lanes, (Guid ProjectId, Guid Id)[] Ended) Take()
+    private (Lane[] Lanes, (Guid ProjectId, Guid Id)[] Ended, (Guid ProjectId, Guid Id)[] Waiting) Take()
     {
         lock (_lock)
         {
@@ -120,7 +155,9 @@ internal sealed partial class Admission(
             _lanes.ExceptWith(lanes);
             var ended = _ended.Take(MaxLanes).ToArray();
             _ended.ExceptWith(ended);
-            return (lanes, ended);
+            var waiting = _waiting.Take(MaxLanes).ToArray();
+            _waiting.ExceptWith(waiting);
+            return (lanes, ended, waiting);
         }
     }
 
@@ -180,7 +217,7 @@ internal sealed partial class Admission(
 
     [LoggerMessage(
         LogLevel.Warning,
-        "{Lanes} lanes and {Jobs} jobs that others wait for could not be looked at; a duty does it within five seconds."
+        "{Lanes} lanes and {Jobs} jobs that wait or are waited for could not be looked at; a duty does it within five seconds."
     )]
     private static partial void NotAdmitted(ILogger logger, Exception exception, int lanes, int jobs);
 }

@@ -61,6 +61,28 @@ internal static class JobEdges
         );
     }
 
+    /// <summary>
+    /// The parents are no more, neither among the unfinished nor in the history, and cannot come back: who needed their end alone goes
+    /// on, the others are canceled, also those that would have waited for a retry.
+    /// </summary>
+    public static async Task<SettledEdges> LoseAsync(
+        NpgsqlConnection connection,
+        IReadOnlyList<(Guid ProjectId, Guid ParentId, Guid ChildId)> lost,
+        CancellationToken cancellationToken
+    )
+    {
+        await using (var forget = Command(connection, Sql.Forget, lost))
+        {
+            await forget.ExecuteNonQueryAsync(cancellationToken);
+        }
+
+        await using var cancel = Command(connection, Sql.CancelLost, lost);
+        var canceled = await ReadKeysAsync(cancel, cancellationToken);
+        var children = lost.Select(edge => (edge.ProjectId, edge.ChildId)).Distinct().ToArray();
+        var freed = await FreeAsync(connection, children, cancellationToken);
+        return freed with { Canceled = [.. canceled, .. freed.Canceled] };
+    }
+
     private static async Task<IReadOnlyList<(Guid ProjectId, Guid Id)>> ReadKeysAsync(
         NpgsqlConnection connection,
         string sql,
@@ -68,8 +90,16 @@ internal static class JobEdges
         CancellationToken cancellationToken
     )
     {
-        var found = new List<(Guid, Guid)>();
         await using var command = Command(connection, sql, keys);
+        return await ReadKeysAsync(command, cancellationToken);
+    }
+
+    private static async Task<IReadOnlyList<(Guid ProjectId, Guid Id)>> ReadKeysAsync(
+        NpgsqlCommand command,
+        CancellationToken cancellationToken
+    )
+    {
+        var found = new List<(Guid, Guid)>();
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         while (await reader.ReadAsync(cancellationToken))
         {
@@ -95,6 +125,22 @@ internal static class JobEdges
                 new("Ids", NpgsqlDbType.Array | NpgsqlDbType.Uuid) { Value = keys.Select(key => key.Id).ToArray() },
             },
         };
+
+    private static NpgsqlCommand Command(
+        NpgsqlConnection connection,
+        string sql,
+        IReadOnlyList<(Guid ProjectId, Guid ParentId, Guid ChildId)> edges
+    )
+    {
+        var command = Command(connection, sql, [.. edges.Select(edge => (edge.ProjectId, edge.ChildId))]);
+        command.Parameters.Add(
+            new("ParentIds", NpgsqlDbType.Array | NpgsqlDbType.Uuid)
+            {
+                Value = edges.Select(edge => edge.ParentId).ToArray(),
+            }
+        );
+        return command;
+    }
 
     private static class Sql
     {
@@ -167,6 +213,45 @@ internal static class JobEdges
                 USING broken b
                 WHERE j.project_id = b.project_id AND j.id = b.id AND j.state = 0
                 RETURNING {EndedJobs.Columns}, 2::smallint AS outcome, 'parent_failed'::text AS reason, NULL::json AS result,
+                    NULL::json AS error
+            ),
+            {EndedJobs.Kept},
+            cut AS (
+                DELETE FROM job_edges e USING gone g WHERE e.project_id = g.project_id AND e.child_id = g.id
+            )
+            SELECT project_id, id FROM gone
+            """;
+
+        public const string Forget = """
+            WITH met AS MATERIALIZED (
+                SELECT e.project_id, e.parent_id, e.child_id
+                FROM unnest(@ProjectIds::uuid[], @ParentIds::uuid[], @Ids::uuid[]) AS l(project_id, parent_id, child_id)
+                JOIN job_edges e ON e.project_id = l.project_id AND e.parent_id = l.parent_id AND e.child_id = l.child_id
+                LEFT JOIN jobs c ON c.project_id = e.project_id AND c.id = e.child_id
+                WHERE c.id IS NULL OR c.needs = 1
+                ORDER BY e.project_id, e.parent_id, e.child_id
+                FOR UPDATE OF e
+            )
+            DELETE FROM job_edges e
+            USING met m
+            WHERE e.project_id = m.project_id AND e.parent_id = m.parent_id AND e.child_id = m.child_id
+            """;
+
+        public const string CancelLost = $"""
+            WITH stuck AS MATERIALIZED (
+                SELECT j.project_id, j.id
+                FROM unnest(@ProjectIds::uuid[], @ParentIds::uuid[], @Ids::uuid[]) AS l(project_id, parent_id, child_id)
+                JOIN job_edges e ON e.project_id = l.project_id AND e.parent_id = l.parent_id AND e.child_id = l.child_id
+                JOIN jobs j ON j.project_id = l.project_id AND j.id = l.child_id
+                WHERE j.state = 0 AND j.wait_reason IN (2, 3) AND j.needs IS DISTINCT FROM 1
+                ORDER BY j.project_id, j.id
+                FOR UPDATE OF j
+            ),
+            gone AS (
+                DELETE FROM jobs j
+                USING stuck s
+                WHERE j.project_id = s.project_id AND j.id = s.id AND j.state = 0
+                RETURNING {EndedJobs.Columns}, 2::smallint AS outcome, 'parent_lost'::text AS reason, NULL::json AS result,
                     NULL::json AS error
             ),
             {EndedJobs.Kept},

@@ -20,6 +20,7 @@ public sealed partial class StatementRules(ServiceFixture service)
         ["ChainSeal.TakeSealed"] = "rotation seals every project's head anew",
         ["ConnectionSecret.TakeSealed"] = "rotation seals every project's secrets anew",
         ["EndCanceledJobs.End"] = "a duty: a grace that is over is over in every project",
+        ["EndOrphanedJobs.Look"] = "a duty: who waits for what is no more is ended in every project",
         ["EndpointSecret.TakeSealed"] = "rotation seals every project's secrets anew",
         ["ExpireDeliveries.Expire"] = "a duty: eight days are eight days in every project",
         ["ExpireJobs.Expire"] = "a duty: what is too late is so in every project",

@@ -225,6 +225,30 @@ public sealed class ExplainJobTests(ServiceFixture service)
     }
 
     [Fact]
+    public async Task Who_waits_for_a_job_that_ended_otherwise_is_told_so()
+    {
+        var project = await service.NewProjectAsync();
+        var worker = await TestWorker.ForAsync(project, "mail");
+        var good = await worker.EnqueueAsync(new { held = true });
+        var bad = await worker.EnqueueAsync(new { held = true });
+        var job = await worker.EnqueueAsync(new { depends_on = new[] { good, bad }, on_parent_failure = "wait" });
+        Assert.Equal("A job that it waits for has not ended.", Message(await ExplainAsync(project, job)));
+        (await project.Http.PostAsync($"/v1/jobs/{bad}/cancel", "{}")).Expect(HttpStatusCode.OK);
+
+        var why = await Eventually.FitAsync(
+            () => ExplainAsync(project, job),
+            why =>
+                Message(why)
+                    .EndsWith("it goes on when that one was retried and ends as it needs.", StringComparison.Ordinal)
+        );
+
+        Assert.Equal("parents", why.GetProperty("cause").GetString());
+        Assert.Equal($"{bad}", why.GetProperty("in_the_way").GetProperty("name").GetString());
+
+        static string Message(JsonElement why) => why.GetProperty("message").GetString()!;
+    }
+
+    [Fact]
     public async Task What_is_over_says_how_it_ended()
     {
         var project = await service.NewProjectAsync();

@@ -42,6 +42,7 @@ public sealed partial class EnginePlanTests(ServiceFixture service) : IAsyncLife
     [InlineData("ToldLeases", "Find")]
     [InlineData("LookedQueue", "Look")]
     [InlineData("ExpiredLeases", "Rescue")]
+    [InlineData("EndOrphanedJobs", "Look")]
     public async Task Plans_made_for_an_empty_table_reach_each_row_by_a_key_or_a_place(string type, string statement)
     {
         var scans = await ScansAsync(StatementOf(type, statement));
