@@ -132,12 +132,17 @@ public sealed class AuditRules(ServiceFixture service)
         return found;
     }
 
-    /// <summary>What the method calls, also where the compiler made a state machine of it.</summary>
+    /// <summary>What the method and its lambdas call, also where the compiler made a state machine of it.</summary>
     private static IEnumerable<string> Calls(TypeDefinition part, MethodDefinition method) =>
         CompiledCode
             .MembersUsed(method)
             .Concat(
                 part.NestedTypes.Where(nested => nested.Name.StartsWith($"<{method.Name}>", StringComparison.Ordinal))
+                    .SelectMany(CompiledCode.MembersUsed)
+            )
+            .Concat(
+                part.NestedTypes.SelectMany(nested => nested.Methods)
+                    .Where(lambda => lambda.Name.StartsWith($"<{method.Name}>b__", StringComparison.Ordinal))
                     .SelectMany(CompiledCode.MembersUsed)
             );
 
