@@ -88,6 +88,9 @@ public sealed record QueueView(
 /// <summary>A queue's row.</summary>
 internal sealed record QueueRow
 {
+    /// <summary>As its jobs refer to it; only a change reads it.</summary>
+    public long QueueId { get; init; }
+
     public required Guid Id { get; init; }
 
     public required string Name { get; init; }

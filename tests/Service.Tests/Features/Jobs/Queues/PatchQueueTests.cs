@@ -1,4 +1,5 @@
 using System.Net;
+using Bellhop.Tests.Features.Jobs.Workers;
 using Bellhop.Tests.Support;
 using Xunit;
 
@@ -53,6 +54,60 @@ public sealed class PatchQueueTests(ServiceFixture service)
     }
 
     [Fact]
+    public async Task A_new_rate_waits_for_the_old_one_no_longer_than_it_says()
+    {
+        var (http, worker) = await StartOneOfTwoAsync();
+
+        await http.ChangeAsync("PATCH", "/v1/queues/q", Rate(1_000_000, 1, 1_000_000), "*");
+
+        Assert.Single(await worker.ClaimAsync(wait: 20));
+    }
+
+    [Fact]
+    public async Task Who_sets_the_same_rate_or_one_that_is_used_up_is_given_no_start_by_that()
+    {
+        var (http, worker) = await StartOneOfTwoAsync();
+
+        await http.ChangeAsync("PATCH", "/v1/queues/q", Rate(1, 86_400, 1), "*");
+        Assert.Empty(await worker.ClaimAsync());
+        await http.ChangeAsync("PATCH", "/v1/queues/q", Rate(2, 86_400, 1), "*");
+        Assert.Empty(await worker.ClaimAsync());
+    }
+
+    [Fact]
+    public async Task Of_a_rate_that_is_taken_away_nothing_is_kept()
+    {
+        var (http, worker) = await StartOneOfTwoAsync();
+
+        await http.ChangeAsync("PATCH", "/v1/queues/q", """{"rate":null}""", "*");
+        await http.ChangeAsync("PATCH", "/v1/queues/q", Rate(1, 86_400, 1), "*");
+
+        Assert.Single(await worker.ClaimAsync(wait: 20));
+    }
+
+    [Fact]
+    public async Task A_new_rate_of_a_queue_that_every_project_has_holds_too()
+    {
+        var project = await service.NewProjectAsync();
+        await project.Http.ChangeAsync("PATCH", "/v1/queues/default", Rate(1, 86_400, 1), "*");
+        (await project.Http.PostAsync("/v1/jobs", """{"kind":"noop"}""")).Expect(HttpStatusCode.Created);
+        await Eventually.BeTrueAsync(
+            () =>
+                TestJobs.QueryAsync<bool>(
+                    service.Database,
+                    "SELECT EXISTS (SELECT FROM queue_rates WHERE project_id = @Id)",
+                    new { project.Id }
+                ),
+            "one is started"
+        );
+        var next = (await project.Http.PostAsync("/v1/jobs", """{"kind":"noop"}""")).Expect(HttpStatusCode.Created).Id;
+
+        await project.Http.ChangeAsync("PATCH", "/v1/queues/default", Rate(1_000_000, 1, 1_000_000), "*");
+
+        await TestJobs.BecomeAsync(project, next, "succeeded");
+    }
+
+    [Fact]
     public async Task It_is_on_record_with_before_and_after()
     {
         var http = (await service.NewProjectAsync()).Http;
@@ -65,5 +120,32 @@ public sealed class PatchQueueTests(ServiceFixture service)
         var entry = (await http.CallAsync("GET", $"/v1/audit/{id}")).Body;
         Assert.Equal(4, entry.GetProperty("before").GetProperty("max_running").GetInt32());
         Assert.Equal(5, entry.GetProperty("after").GetProperty("max_running").GetInt32());
+    }
+
+    private static string Rate(int count, int seconds, int burst) =>
+        $$$"""{"rate":{"count":{{{count}}},"seconds":{{{seconds}}},"burst":{{{burst}}}}}""";
+
+    /// <summary>Of a queue that starts one a day, one of two jobs has been started.</summary>
+    private async Task<(HttpClient, TestWorker)> StartOneOfTwoAsync()
+    {
+        var project = await service.NewProjectAsync();
+        var worker = await TestWorker.ForAsync(
+            project,
+            "q",
+            new
+            {
+                rate = new
+                {
+                    count = 1,
+                    seconds = 86_400,
+                    burst = 1,
+                },
+            }
+        );
+        await worker.EnqueueAsync();
+        await worker.EnqueueAsync();
+        Assert.Single(await worker.ClaimAsync(wait: 20));
+        Assert.Empty(await worker.ClaimAsync());
+        return (project.Http, worker);
     }
 }
