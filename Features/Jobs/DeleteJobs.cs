@@ -57,6 +57,8 @@ public static class DeleteJobs
 
     internal sealed class Handler(JobSelection selection, Caller caller) : IRequestHandler<Command, Result<JobsReport>>
     {
+        private const string HasChildren = "has_children"; // a job alone cannot be deleted, so it is nobody else's answer
+
         public Task<Result<JobsReport>> Handle(Command request, CancellationToken cancellationToken) =>
             selection.TakeAsync(
                 request.Action,
@@ -71,7 +73,7 @@ public static class DeleteJobs
                         .. ids.Where(id => !gone.Contains(id))
                             .Select(id => new RefusedJob(
                                 id,
-                                (there.Contains(id) ? JobProblems.HasChildren : JobProblems.Unfinished).Code
+                                there.Contains(id) ? HasChildren : JobProblems.Unfinished.Code
                             )),
                     ];
 

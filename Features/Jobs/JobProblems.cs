@@ -49,7 +49,6 @@ public static class JobProblems
         "too_many_children",
         "Too many jobs wait for those that it blocks"
     );
-    public static readonly ProblemCode HasChildren = new(409, "has_children", "Other jobs wait for the job");
     public static readonly ProblemCode NotOfWorkers = new(422, "not_of_workers", "The queue is not served by workers");
     public static readonly ProblemCode QueueNotAllowed = new(403, "queue_not_allowed", "The key is for other queues");
     public static readonly ProblemCode TooManyLeases = new(409, "too_many_leases", "The worker holds too many jobs");
