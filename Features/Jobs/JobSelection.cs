@@ -130,9 +130,12 @@ internal sealed class JobSelection(
 
     private static class Sql
     {
-        public const string CountUnfinished = $"{PlanAsAsked} SELECT count(*)::integer FROM ({Unfinished} LIMIT @Take) AS counted";
-        public const string CountRetriable = $"{PlanAsAsked} SELECT count(*)::integer FROM ({Retriable} LIMIT @Take) AS counted";
-        public const string CountFinished = $"{PlanAsAsked} SELECT count(*)::integer FROM ({Deletable} LIMIT @Take) AS counted";
+        public const string CountUnfinished =
+            $"{PlanAsAsked} SELECT count(*)::integer FROM ({Unfinished} LIMIT @Take) AS counted";
+        public const string CountRetriable =
+            $"{PlanAsAsked} SELECT count(*)::integer FROM ({Retriable} LIMIT @Take) AS counted";
+        public const string CountFinished =
+            $"{PlanAsAsked} SELECT count(*)::integer FROM ({Deletable} LIMIT @Take) AS counted";
         public const string PickUnfinished = $"{PlanAsAsked} {Unfinished} ORDER BY j.id LIMIT @Take";
         public const string PickRetriable = $"{PlanAsAsked} {Retriable} ORDER BY j.id LIMIT @Take";
         public const string PickFinished = $"{PlanAsAsked} {Deletable} ORDER BY j.id LIMIT @Take";

@@ -34,8 +34,7 @@ public abstract partial class Timer<TCommand, TReport>(IServiceScopeFactory scop
             {
                 await using var scope = scopes.CreateAsyncScope();
                 await scope.ServiceProvider.GetRequiredService<IMediator>().Send(new TCommand(), stoppingToken);
-                rest = clock.GetElapsedTime(began) * RestPerBeat;
-                rest = rest < LongestRest ? rest : LongestRest;
+                rest = Rest.After(clock.GetElapsedTime(began), RestPerBeat, TimeSpan.Zero, LongestRest);
             }
             catch (Exception exception) when (ExpectedErrors.IsOutage(exception))
             {

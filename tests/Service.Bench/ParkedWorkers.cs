@@ -11,6 +11,7 @@ public static class ParkedWorkers
 {
     private const int Workers = 1_000;
     private const int Jobs = 200;
+    private const int Before = 20; // not counted: statements are prepared, and calls that were given up are cleared away
     private const string Queue = "bench-parked";
     private static readonly TimeSpan Watched = TimeSpan.FromSeconds(30);
 
@@ -131,7 +132,7 @@ public static class ParkedWorkers
     {
         var took = new List<double>();
         var worker = new { id = Guid.CreateVersion7(), name = "awaited" };
-        for (var job = 0; job < Jobs; job++)
+        for (var job = -Before; job < Jobs; job++)
         {
             var claim = ClaimAsync(client, worker, 30, CancellationToken.None);
             await Task.Delay(TimeSpan.FromMilliseconds(20)); // so that it waits
@@ -139,7 +140,11 @@ public static class ParkedWorkers
             using var enqueued = await client.PostAsJsonAsync("/v1/jobs", new { queue = Queue, kind = "noop" });
             enqueued.EnsureSuccessStatusCode();
             using var answer = await claim;
-            took.Add(watch.Elapsed.TotalMilliseconds);
+            if (job >= 0)
+            {
+                took.Add(watch.Elapsed.TotalMilliseconds);
+            }
+
             var given = (await answer.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("jobs")[0];
             using var end = await client.PostAsJsonAsync(
                 "/v1/jobs/finish",

@@ -153,19 +153,7 @@ internal sealed class SavedQueues(
         var row = await work.Connection.QuerySingleAsync<QueueRow>(
             Sql.Update.With(ToArguments(stored.View.Id, stored.View.Revision, document), cancellationToken)
         );
-        await work.Connection.ExecuteAsync(
-            (document.Rate is null ? Sql.Unpace : Sql.Pace).With(
-                new
-                {
-                    ProjectId,
-                    stored.View.Id,
-                    document.Rate?.Seconds,
-                    document.Rate?.Count,
-                    Burst = document.Rate?.Burst ?? 1,
-                },
-                cancellationToken
-            )
-        );
+        await QueuePace.SetAsync(work, ProjectId, stored.View.Id, document.Rate, cancellationToken);
         work.AfterCommit(signals.Raise); // a limit may be wider
         var queue = new QueueRef(ProjectId, row.QueueId);
         work.AfterCommit(() => admission.Look(queue));
@@ -299,25 +287,6 @@ internal sealed class SavedQueues(
             WHERE project_id = @ProjectId AND id = @Id AND revision = @Revision
             RETURNING queue_id, id, name, served_by, paused_at, max_running, rate_count, rate_seconds, rate_burst, lane_limit, lane_ordered,
                 weight, max_depth, lease_seconds, max_run_seconds, retry::text AS retry, revision, created_at, updated_at
-            """;
-
-        // What was started by the old rate blocks the new one no longer than the new one's own starts could. Claims hold the row of the
-        // queue before they write here, and so this sees all of theirs; where the rate is as it was, nothing changes.
-        public const string Pace = """
-            UPDATE queue_rates r
-            SET next_at = l.latest
-            FROM queues q
-            CROSS JOIN LATERAL (
-                SELECT clock_timestamp() + make_interval(secs => @Seconds::float8 / @Count::integer) * @Burst::integer AS latest
-            ) AS l
-            WHERE q.project_id = @ProjectId AND q.id = @Id AND r.project_id = q.project_id AND r.queue_id = q.queue_id
-                AND r.next_at > l.latest
-            """;
-
-        public const string Unpace = """
-            DELETE FROM queue_rates r
-            USING queues q
-            WHERE q.project_id = @ProjectId AND q.id = @Id AND r.project_id = q.project_id AND r.queue_id = q.queue_id
             """;
 
         public const string Pause = """

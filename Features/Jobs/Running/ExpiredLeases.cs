@@ -1,4 +1,5 @@
 using Bellhop.Features.Jobs.Queues;
+using Bellhop.Infrastructure.Background;
 using Bellhop.Infrastructure.Database;
 using Dapper;
 
@@ -39,11 +40,7 @@ internal sealed class ExpiredLeases(
         var asked = clock.GetTimestamp();
         (_lookedAt, _rest) = (asked, ShortestRest);
         var lost = await RescueAsync(cancellationToken);
-        var rest = clock.GetElapsedTime(asked) * RestPerLook;
-        _rest =
-            rest < ShortestRest ? ShortestRest
-            : rest > LongestRest ? LongestRest
-            : rest;
+        _rest = Rest.After(clock.GetElapsedTime(asked), RestPerLook, ShortestRest, LongestRest);
         return lost > 0;
     }
 

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Bellhop.Features.Jobs.Queues;
+using Bellhop.Infrastructure.Background;
 using Bellhop.Infrastructure.Database;
 using Npgsql;
 using NpgsqlTypes;
@@ -28,7 +29,7 @@ internal sealed class JobClaims(
     private const int RestPerLook = 20;
     private const int RestPerLookUnnamed = 4;
     private static readonly TimeSpan LongestRest = TimeSpan.FromSeconds(10);
-    private static readonly TimeSpan MaxRestUnnamed = TimeSpan.FromMilliseconds(250); // longer where that were a fifth of the time
+    private static readonly TimeSpan ShortestRestUnnamed = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan Busy = TimeSpan.FromMilliseconds(10); // another process counts the same queue
     private static readonly TimeSpan Idle = TimeSpan.FromMilliseconds(50); // what is ready there is not due
     private static readonly TimeSpan Full = TimeSpan.FromMilliseconds(250); // unless a job of the queue ends here
@@ -156,12 +157,12 @@ internal sealed class JobClaims(
         var room = answer.Seen;
         if (room < 0)
         {
-            return Rest(queue, Busy); // another process has it, or it is paused or gone
+            return LetBe(queue, Busy); // another process has it, or it is paused or gone
         }
 
         if (room > 0 && answer.Jobs.Count == 0)
         {
-            return Rest(queue, Idle);
+            return LetBe(queue, Idle);
         }
 
         if (room > 0)
@@ -170,14 +171,14 @@ internal sealed class JobClaims(
             return new Claim(answer.Jobs, answer.Jobs.Count == wanted, room < wanted ? Wait(answer) : null);
         }
 
-        return Rest(queue, Wait(answer));
+        return LetBe(queue, Wait(answer));
     }
 
     // without a rate, or where less was ready than it allows, what comes is found by signals
     private static TimeSpan Wait(ClaimAnswer answer) =>
         answer.Patience is { } wait && wait > TimeSpan.Zero && wait < Full ? wait : Full;
 
-    private Claim Rest(ReadyQueue queue, TimeSpan rest)
+    private Claim LetBe(ReadyQueue queue, TimeSpan rest)
     {
         _resting[queue.Id] = clock.GetTimestamp() + (long)(rest.TotalSeconds * clock.TimestampFrequency);
         return new Claim([], false, rest);
@@ -241,8 +242,8 @@ internal sealed class JobClaims(
             _isUnnamed = false;
             _lookedAt = clock.GetTimestamp();
             var cost = clock.GetElapsedTime(asked);
-            _rest = cost * RestPerLook < LongestRest ? cost * RestPerLook : LongestRest;
-            _restUnnamed = cost * RestPerLookUnnamed > MaxRestUnnamed ? cost * RestPerLookUnnamed : MaxRestUnnamed;
+            _rest = Rest.After(cost, RestPerLook, TimeSpan.Zero, LongestRest);
+            _restUnnamed = Rest.After(cost, RestPerLookUnnamed, ShortestRestUnnamed, LongestRest);
         }
 
         var isNew = _ready.Any(queue => queue.IsLimited && !known.Contains(queue.Id));

@@ -130,7 +130,8 @@ internal static class Lanes
             """;
 
         // One probe a priority, since one scan over all of them would read every urgent job of the lane that is due tomorrow. Where room
-        // is left, all that is due was let in: what comes next is due later.
+        // is left, all that is due was let in: what comes next is due later. Jobs are reached by their places: by their keys, a plan that
+        // was made while few waited would read all who do.
         public const string Admit = """
             WITH room AS MATERIALIZED (
                 SELECT l.project_id, l.queue_id, l.lane, l.position, q.lane_ordered,
@@ -144,10 +145,10 @@ internal static class Lanes
                 JOIN queues q ON q.project_id = l.project_id AND q.queue_id = l.queue_id
             ),
             heads AS MATERIALIZED (
-                SELECT r.position, head.project_id, head.id, head.run_at
+                SELECT r.position, head.place, head.run_at
                 FROM room r
                 CROSS JOIN LATERAL (
-                    SELECT j.project_id, j.id, j.run_at
+                    SELECT j.ctid AS place, j.run_at
                     FROM jobs j
                     WHERE j.project_id = r.project_id AND j.queue_id = r.queue_id AND j.lane = r.lane AND j.state = 0
                         AND j.wait_reason = 1
@@ -157,13 +158,13 @@ internal static class Lanes
                 WHERE r.lane_ordered
             ),
             next AS MATERIALIZED (
-                SELECT r.position, due.project_id, due.id
+                SELECT r.position, due.place
                 FROM room r
                 CROSS JOIN LATERAL (
-                    SELECT first.project_id, first.id
+                    SELECT first.place
                     FROM (VALUES (1::smallint), (2::smallint), (3::smallint), (4::smallint)) AS p(priority)
                     CROSS JOIN LATERAL (
-                        SELECT j.project_id, j.id, j.run_at, j.seq
+                        SELECT j.ctid AS place, j.run_at, j.seq
                         FROM jobs j
                         WHERE j.project_id = r.project_id AND j.queue_id = r.queue_id AND j.lane = r.lane AND j.state = 0
                             AND j.wait_reason = 1 AND j.priority = p.priority AND j.run_at <= now() + interval '1 second'
@@ -175,7 +176,7 @@ internal static class Lanes
                 ) AS due
                 WHERE NOT r.lane_ordered
                 UNION ALL
-                SELECT h.position, h.project_id, h.id
+                SELECT h.position, h.place
                 FROM heads h
                 WHERE h.run_at <= now() + interval '1 second'
             ),
@@ -205,7 +206,7 @@ internal static class Lanes
                 UPDATE jobs j
                 SET state = 1, wait_reason = 0
                 FROM next n
-                WHERE j.project_id = n.project_id AND j.id = n.id AND j.state = 0 AND j.wait_reason = 1
+                WHERE j.ctid = n.place AND j.state = 0 AND j.wait_reason = 1
                 RETURNING j.id
             )
             SELECT (SELECT count(*)::integer FROM admitted), COALESCE(array_agg(position ORDER BY position), '{}') AS positions,

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Threading.Channels;
 using Bellhop.Infrastructure.Background;
 using Bellhop.Infrastructure.Database;
@@ -25,10 +24,8 @@ internal sealed partial class WorkerDesk(
 {
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan ShortestPause = TimeSpan.FromMilliseconds(10);
-    private static readonly TimeSpan Recent = TimeSpan.FromSeconds(2);
 
-    private const int MaxTold = 10_000;
-
+    private readonly IdleWorkers _idle = new(clock);
     private readonly Lock _lock = new();
 
     // under the lock: joined and left by calls, woken by the loop, the longest waiting first
@@ -39,15 +36,6 @@ internal sealed partial class WorkerDesk(
 
     // raised by a cancel that was asked for, taken by the loop
     private volatile bool _hasCancels;
-
-    // raised with each signal
-    private long _signals;
-
-    // replaced by the loop: where nothing was due at its last look
-    private volatile Calm _calm = new(0, 0, []);
-
-    // by worker: when it was told last that there is nothing
-    private readonly ConcurrentDictionary<(Guid ProjectId, Guid WorkerId), long> _toldNothing = new();
 
     /// <summary>Takes a place in the line, the last one; dispose of it to leave.</summary>
     /// <remarks>Who is woken for nothing keeps the place.</remarks>
@@ -63,30 +51,14 @@ internal sealed partial class WorkerDesk(
     }
 
     /// <summary>Notes that a call is answered without a job.</summary>
-    public void TellNothing(Waiter waiter)
-    {
-        _toldNothing[(waiter.ProjectId, waiter.WorkerId)] = clock.GetTimestamp();
-        if (_toldNothing.Count > MaxTold)
-        {
-            foreach (var told in _toldNothing.Where(told => clock.GetElapsedTime(told.Value) > Recent))
-            {
-                _toldNothing.TryRemove(told);
-            }
-        }
-    }
+    public void TellNothing(Waiter waiter) => _idle.TellNothing(waiter);
 
     /// <summary>Whether a call that has joined may wait without a look of its own: its worker was told a moment ago that there is nothing.</summary>
     /// <remarks>Should it be one that comes again with its key, although its worker was told nothing since, it is woken within a second.</remarks>
     public bool MayWait(Waiter waiter)
     {
-        var calm = _calm;
-        var mayWait =
-            _toldNothing.TryGetValue((waiter.ProjectId, waiter.WorkerId), out var told)
-            && clock.GetElapsedTime(told) < Recent
-            && calm.Signals == Interlocked.Read(ref _signals)
-            && clock.GetElapsedTime(calm.At) < Recent
-            && waiter.Queues.All(queue => calm.Queues.Contains((waiter.ProjectId, queue)))
-            && !lifetime.ApplicationStopping.IsCancellationRequested; // who has joined before that is woken
+        // who has joined before the service stops is woken then
+        var mayWait = !lifetime.ApplicationStopping.IsCancellationRequested && _idle.IsIdle(waiter);
         waiter.IsUnlooked = mayWait;
         return mayWait;
     }
@@ -95,7 +67,7 @@ internal sealed partial class WorkerDesk(
     {
         using var raised = signals.OnRaised(() =>
         {
-            Interlocked.Increment(ref _signals);
+            _idle.HearSignal();
             _wake.Writer.TryWrite(true);
         });
         using var cancels = QueueSignals.OnCancel(notifications, _ => Cancel());
@@ -168,7 +140,7 @@ internal sealed partial class WorkerDesk(
     /// <returns>When to look again, signal or not.</returns>
     private async Task<TimeSpan> LookAsync(CancellationToken cancellationToken)
     {
-        var (began, heard) = (clock.GetTimestamp(), Interlocked.Read(ref _signals));
+        var (began, heard) = (clock.GetTimestamp(), _idle.Signals);
         var waiting = Waiting();
         if (waiting.Length == 0 && !registry.HasDue)
         {
@@ -189,7 +161,7 @@ internal sealed partial class WorkerDesk(
             .Distinct()
             .ToArray();
         var (due, pause) = await DueJobs.CountAsync(connection, wanted, waiting.Length, cancellationToken);
-        _calm = new Calm(heard, began, [.. due.Where(queue => queue.Value == 0).Select(queue => queue.Key)]);
+        _idle.Look(heard, began, due);
         foreach (var waiter in waiting)
         {
             foreach (var key in waiter.Queues.Select(queue => (waiter.ProjectId, queue)))
@@ -271,9 +243,6 @@ internal sealed partial class WorkerDesk(
         "Nothing could be looked for on behalf of the workers that wait; trying again each second."
     )]
     private static partial void NotLooking(ILogger logger, Exception exception);
-
-    /// <param name="Signals">How many had been heard when it began.</param>
-    private sealed record Calm(long Signals, long At, HashSet<(Guid ProjectId, string Queue)> Queues);
 
     private static class Sql
     {

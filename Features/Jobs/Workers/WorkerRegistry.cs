@@ -7,9 +7,9 @@ namespace Bellhop.Features.Jobs.Workers;
 
 /// <summary>Which workers there are, and what each is to do.</summary>
 /// <remarks>
-/// Written at once when a worker is new, or says something else of itself, and else twice a minute, for all who are due together: a
-/// thousand workers cost what one costs. A directive that is given here or elsewhere is known to each process at once by a signal, else
-/// within half a minute.
+/// Written at once when a worker is new, was away for a minute, or says something else of itself, and else twice a minute, for all who
+/// are due together: a thousand workers cost what one costs. A directive that is given here or elsewhere is known to each process at once
+/// by a signal, else within half a minute.
 /// </remarks>
 public sealed class WorkerRegistry : IDisposable
 {
@@ -44,10 +44,13 @@ public sealed class WorkerRegistry : IDisposable
         var key = (projectId, worker.Id!.Value);
         var names = queues is null ? null : string.Join('\n', queues.Order(StringComparer.Ordinal));
         if (
-            _seen.TryGetValue(key, out var seen) && (names is null || (names == seen.Queues && worker == seen.Worker)) // a heartbeat may say less of itself
+            _seen.TryGetValue(key, out var seen)
+            && (names is null || (names == seen.Queues && worker == seen.Worker)) // a heartbeat may say less of itself
+            && _clock.GetElapsedTime(seen.At) is var ago
+            && ago < 2 * Pause
         )
         {
-            if (_clock.GetElapsedTime(seen.At) >= Pause)
+            if (ago >= Pause)
             {
                 _due[key] = seen;
             }
@@ -111,7 +114,7 @@ public sealed class WorkerRegistry : IDisposable
             }
             else
             {
-                _seen.TryRemove(new(key, seen)); // forgotten meanwhile: it is new when it comes again
+                _seen.TryRemove(new(key, seen)); // forgotten, or held by somebody: it is new when it comes again
             }
         }
     }
@@ -157,14 +160,13 @@ public sealed class WorkerRegistry : IDisposable
             RETURNING directive
             """;
 
-        // engine-wide: those of all projects. Sorted, so that two processes cannot deadlock.
+        // engine-wide: those of all projects. Those who wait are not to wait for a row that somebody holds.
         public const string Note = """
             WITH locked AS MATERIALIZED (
                 SELECT w.project_id, w.id
                 FROM unnest(@ProjectIds::uuid[], @Ids::uuid[]) AS d(project_id, id)
                 JOIN workers w ON w.project_id = d.project_id AND w.id = d.id
-                ORDER BY w.project_id, w.id
-                FOR NO KEY UPDATE OF w
+                FOR NO KEY UPDATE OF w SKIP LOCKED
             )
             UPDATE workers w
             SET last_seen_at = now()
