@@ -10,16 +10,15 @@ public interface IBeat : IHostedService;
 /// <summary>Sends a slice's command on a beat. It holds no logic: what runs, and what a test calls, is the handler.</summary>
 /// <remarks>
 /// The first beat is put off by a random part of the interval, so that replicas started together do not beat together. A failed
-/// beat is logged and the next one comes as planned. One that costs more than a tenth of its interval is followed later, after five
-/// seconds at most: while a transaction is held open, whoever looks for something passes over all that was changed since.
+/// beat is logged and the next one comes as planned. Where beats cost more than a tenth of their interval they come more seldom, five
+/// seconds apart at most.
 /// </remarks>
 public abstract partial class Timer<TCommand, TReport>(IServiceScopeFactory scopes, TimeProvider clock, ILogger logger)
     : BackgroundService,
         IBeat
     where TCommand : IRequest<Result<TReport>>, new()
 {
-    private const int RestPerBeat = 10;
-    private static readonly TimeSpan LongestRest = TimeSpan.FromSeconds(5);
+    private readonly Rest _rest = new(times: 10, shortest: TimeSpan.Zero, longest: TimeSpan.FromSeconds(5));
 
     protected abstract TimeSpan Interval { get; }
 
@@ -34,7 +33,7 @@ public abstract partial class Timer<TCommand, TReport>(IServiceScopeFactory scop
             {
                 await using var scope = scopes.CreateAsyncScope();
                 await scope.ServiceProvider.GetRequiredService<IMediator>().Send(new TCommand(), stoppingToken);
-                rest = Rest.After(clock.GetElapsedTime(began), RestPerBeat, TimeSpan.Zero, LongestRest);
+                rest = _rest.After(clock.GetElapsedTime(began));
             }
             catch (Exception exception) when (ExpectedErrors.IsOutage(exception))
             {

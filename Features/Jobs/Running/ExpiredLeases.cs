@@ -20,11 +20,10 @@ internal sealed class ExpiredLeases(
 )
 {
     private const int MaxJobs = 1_000; // each pass reads everything that runs
-    private const int RestPerLook = 20;
     private static readonly TimeSpan ShortestRest = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan LongestRest = TimeSpan.FromSeconds(10);
 
     // the runner's loop alone reads and writes them
+    private readonly Rest _restByCost = new(times: 20, ShortestRest, longest: TimeSpan.FromSeconds(10));
     private long? _lookedAt;
     private TimeSpan _rest;
 
@@ -40,7 +39,7 @@ internal sealed class ExpiredLeases(
         var asked = clock.GetTimestamp();
         (_lookedAt, _rest) = (asked, ShortestRest);
         var lost = await RescueAsync(cancellationToken);
-        _rest = Rest.After(clock.GetElapsedTime(asked), RestPerLook, ShortestRest, LongestRest);
+        _rest = _restByCost.After(clock.GetElapsedTime(asked));
         return lost > 0;
     }
 

@@ -26,10 +26,7 @@ internal sealed class JobClaims(
     TimeProvider clock
 )
 {
-    private const int RestPerLook = 20;
-    private const int RestPerLookUnnamed = 4;
     private static readonly TimeSpan LongestRest = TimeSpan.FromSeconds(10);
-    private static readonly TimeSpan ShortestRestUnnamed = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan Busy = TimeSpan.FromMilliseconds(10); // another process counts the same queue
     private static readonly TimeSpan Idle = TimeSpan.FromMilliseconds(50); // what is ready there is not due
     private static readonly TimeSpan Full = TimeSpan.FromMilliseconds(250); // unless a job of the queue ends here
@@ -46,6 +43,8 @@ internal sealed class JobClaims(
     private IReadOnlyList<ReadyQueue> _ready = [];
     private readonly HashSet<QueueRef> _named = []; // since the last whole look
     private bool _isUnnamed; // some signal since the last whole look did not say which queue
+    private readonly Rest _restByCost = new(times: 20, shortest: TimeSpan.Zero, LongestRest);
+    private readonly Rest _restByCostUnnamed = new(times: 4, shortest: TimeSpan.FromMilliseconds(250), LongestRest);
     private long _lookedAt;
     private TimeSpan _rest;
     private TimeSpan _restUnnamed; // after a signal that does not say which queue
@@ -242,8 +241,8 @@ internal sealed class JobClaims(
             _isUnnamed = false;
             _lookedAt = clock.GetTimestamp();
             var cost = clock.GetElapsedTime(asked);
-            _rest = Rest.After(cost, RestPerLook, TimeSpan.Zero, LongestRest);
-            _restUnnamed = Rest.After(cost, RestPerLookUnnamed, ShortestRestUnnamed, LongestRest);
+            _rest = _restByCost.After(cost);
+            _restUnnamed = _restByCostUnnamed.After(cost);
         }
 
         var isNew = _ready.Any(queue => queue.IsLimited && !known.Contains(queue.Id));

@@ -162,16 +162,17 @@ public sealed class JobOutageTests : IAsyncLifetime
         await using var connection = await _database.OpenConnectionAsync(Token);
         await connection.ExecuteAsync(
             """
-            CREATE SEQUENCE loss;
-            GRANT USAGE ON SEQUENCE loss TO bellhop_app;
+            CREATE SEQUENCE lost_update;
+            CREATE SEQUENCE lost_delete;
+            GRANT USAGE ON SEQUENCE lost_update, lost_delete TO bellhop_app;
             CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS $$
             BEGIN
-                IF nextval('bellhop.loss') % 4 <> 0 THEN
+                IF nextval('bellhop.lost_' || lower(TG_OP)) <= 3 THEN
                     RAISE EXCEPTION 'lost against another' USING ERRCODE = '40P01';
                 END IF;
                 RETURN NULL;
             END $$;
-            CREATE TRIGGER lose BEFORE UPDATE OR DELETE ON jobs FOR EACH STATEMENT EXECUTE FUNCTION lose();
+            CREATE TRIGGER lose AFTER UPDATE OR DELETE ON jobs FOR EACH ROW EXECUTE FUNCTION lose();
             """
         );
 

@@ -238,17 +238,30 @@ public sealed class JobFinisherTests(ServiceFixture service)
             .ToArray();
         await TestJobs.EnqueueAsync(service, jobs);
 
-        await Eventually.BeTrueAsync(
+        await Eventually.FitAsync(
             async () =>
             {
                 await heartbeat.BeatAsync(Token);
-                return await TestJobs.QueryAsync<long>(
-                        service.Database,
-                        "SELECT count(*) FROM job_history WHERE project_id = @Id AND outcome = 0",
-                        new { project.Id }
-                    ) == jobs.Length;
+                return await TestJobs.QueryAsync<string>(
+                    service.Database,
+                    """
+                    SELECT COALESCE(json_agg(s ORDER BY s)::text, '')
+                    FROM (
+                        SELECT 'outcome ' || outcome AS is, COALESCE(error::text, '') AS more, count(*)
+                        FROM job_history
+                        WHERE project_id = @Id
+                        GROUP BY 1, 2
+                        UNION ALL
+                        SELECT 'state ' || state, 'since ' || (now() - GREATEST(run_at, claimed_at))::text, count(*)
+                        FROM jobs
+                        WHERE project_id = @Id
+                        GROUP BY 1, 2
+                    ) AS s
+                    """,
+                    new { project.Id }
+                );
             },
-            "all succeeded"
+            found => found == """[{"is":"outcome 0","more":"","count":300}]"""
         );
     }
 }
