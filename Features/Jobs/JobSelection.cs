@@ -143,13 +143,14 @@ internal sealed class JobSelection(
         // A plan for whatever may be asked reads the whole row of each job, for conditions that nobody gave.
         private const string PlanAsAsked = "SET LOCAL plan_cache_mode = force_custom_plan;";
 
-        // Queues are looked up once and not for each job: a hundred thousand jobs that failed are then counted by their index alone.
+        // Queues are looked up once and not for each job: a hundred thousand jobs that failed are then counted by their index alone. A
+        // name may have been that of several, of which one lives.
         private const string Which = """
             j.project_id = @ProjectId AND j.id >= @From AND j.id < @Until AND (@After::uuid IS NULL OR j.id > @After)
                 AND (@Ids::uuid[] IS NULL OR j.id = ANY (@Ids))
-                AND (@Queue::text IS NULL OR j.queue_id = (
+                AND (@Queue::text IS NULL OR j.queue_id = ANY (ARRAY (
                     SELECT queue_id FROM queues WHERE project_id = @ProjectId AND name = @Queue
-                ))
+                )))
                 AND (@Kind::text IS NULL OR j.kind = @Kind) AND (@Lane::text IS NULL OR j.lane = @Lane)
                 AND (@Tag::text IS NULL OR @Tag = ANY (j.tags))
                 AND (@ReachQueues::text[] IS NULL OR j.queue_id = ANY (ARRAY (

@@ -39,7 +39,7 @@ internal sealed class IdleWorkers(TimeProvider clock)
     /// <param name="signals">How many there had been when it began.</param>
     /// <param name="began">When that was.</param>
     /// <param name="due">How many jobs are due, by queue.</param>
-    public void Look(long signals, long began, IReadOnlyDictionary<(Guid ProjectId, string Queue), long> due) =>
+    public void NoteLook(long signals, long began, IReadOnlyDictionary<(Guid ProjectId, string Queue), long> due) =>
         _calm = new Calm(signals, began, [.. due.Where(queue => queue.Value == 0).Select(queue => queue.Key)]);
 
     /// <summary>Whether its worker was told a moment ago that there is nothing, and nothing has come since.</summary>

@@ -161,7 +161,7 @@ internal sealed partial class WorkerDesk(
             .Distinct()
             .ToArray();
         var (due, pause) = await DueJobs.CountAsync(connection, wanted, waiting.Length, cancellationToken);
-        _idle.Look(heard, began, due);
+        _idle.NoteLook(heard, began, due);
         foreach (var waiter in waiting)
         {
             foreach (var key in waiter.Queues.Select(queue => (waiter.ProjectId, queue)))

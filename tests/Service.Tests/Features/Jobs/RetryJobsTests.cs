@@ -89,6 +89,25 @@ public sealed class RetryJobsTests(ServiceFixture service)
     }
 
     [Fact]
+    public async Task A_queue_that_was_made_anew_stands_for_the_one_before_too()
+    {
+        var project = await service.NewProjectAsync();
+        foreach (var _ in Enumerable.Range(0, 2))
+        {
+            (await project.Http.PostAsync("/v1/queues", """{"name":"mail"}""")).Expect(HttpStatusCode.Created);
+            await TestJobs.EnqueueAsync(service, TestJobs.Later(project.Id) with { Queue = "mail" });
+            await TestJobs.ExecuteAsync(service.Database, Die, new { project.Id });
+            (await project.Http.ChangeAsync("DELETE", "/v1/queues/mail", ifMatch: "*")).Expect(
+                HttpStatusCode.NoContent
+            );
+        }
+
+        var answer = await ActAsync(project, """{"filter":{"queue":"mail","state":"failed"},"dry_run":true}""");
+
+        Assert.Equal(2, answer.GetProperty("count").GetInt32());
+    }
+
+    [Fact]
     public async Task What_succeeded_is_not_meant()
     {
         var project = await service.NewProjectAsync();
