@@ -236,7 +236,8 @@ internal sealed class DeliveryLedger(NpgsqlDataSource database, SecretBox box, T
             WHERE project_id = @ProjectId AND id = @EndpointId
             """;
 
-        // engine-wide: slots are shared by the senders of all projects; who has waited longer than a claim takes waits for one
+        // Engine-wide: slots are shared by the senders of all projects; who has waited longer than a claim takes waits for one. In the
+        // index's order: without one the planner reads the table of jobs until it meets a ready one, and all of it for a queue without.
         public const string MayGoOn = """
             SELECT
                 EXISTS (
@@ -246,12 +247,13 @@ internal sealed class DeliveryLedger(NpgsqlDataSource database, SecretBox box, T
                 AND NOT EXISTS (
                     SELECT FROM queues q
                     CROSS JOIN LATERAL (
-                        SELECT true
+                        SELECT j.run_at
                         FROM jobs j
-                        WHERE j.queue_id = q.queue_id AND j.state = 1 AND j.run_at < now() - interval '1 second'
+                        WHERE j.queue_id = q.queue_id AND j.state = 1
+                        ORDER BY j.priority, j.run_at, j.seq
                         LIMIT 1
-                    ) AS waiting
-                    WHERE q.name = 'webhooks' AND q.paused_at IS NULL
+                    ) AS next
+                    WHERE q.name = 'webhooks' AND q.paused_at IS NULL AND next.run_at < now() - interval '1 second'
                 )
             """;
 

@@ -10,7 +10,13 @@ namespace Bellhop.Features.Jobs.Running;
 /// <summary>What a claim brought.</summary>
 /// <param name="IsContended">Others took some of what it saw, or there is more than it looked at: claim again at once.</param>
 /// <param name="Patience">Something is to be looked at again after that long, signal or not; null: whenever there is a signal.</param>
-internal sealed record Claim(IReadOnlyList<HeldJob> Jobs, bool IsContended, TimeSpan? Patience);
+/// <param name="Fault">What kept it from looking any further.</param>
+internal sealed record Claim(
+    IReadOnlyList<HeldJob> Jobs,
+    bool IsContended,
+    TimeSpan? Patience,
+    Exception? Fault = null
+);
 
 /// <summary>Takes due jobs off the service's queues: one statement for all queues without a limit, one for each that has one.</summary>
 /// <remarks>
@@ -60,8 +66,24 @@ internal sealed class JobClaims(
     /// <remarks>It takes no token: the answer of a claim that was given up may be jobs.</remarks>
     public async Task<Claim> TakeAsync(IReadOnlyList<KeyValuePair<string, int>> free, int otherFree)
     {
-        var left = free.ToDictionary(StringComparer.Ordinal);
         var jobs = new List<HeldJob>();
+        try
+        {
+            return await TakeAsync(free, otherFree, jobs);
+        }
+        catch (Exception exception) when (jobs.Count > 0)
+        {
+            return new Claim(jobs, false, null, exception); // what earlier statements claimed is held all the same
+        }
+    }
+
+    private async Task<Claim> TakeAsync(
+        IReadOnlyList<KeyValuePair<string, int>> free,
+        int otherFree,
+        List<HeldJob> jobs
+    )
+    {
+        var left = free.ToDictionary(StringComparer.Ordinal);
         var (isContended, patience) = (false, (TimeSpan?)null);
         await using var connection = await databases.Engine.OpenConnectionAsync();
         foreach (var queue in DueLimited())

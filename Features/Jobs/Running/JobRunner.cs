@@ -146,6 +146,11 @@ internal sealed partial class JobRunner(
 
         signals.HasRoom = free.TrueForAll(pair => pair.Value > 0);
         var claim = await claims.TakeAsync(free, Only is null ? DefaultSlots : 0);
+        if (claim.Fault is { } fault)
+        {
+            Report(fault);
+        }
+
         foreach (var late in claim.Jobs.Where(job => job.IsLate && job.TryEnd()))
         {
             finisher.Post(late, JobOutcome.Expired.Instance, () => MakeRoom(late));

@@ -1,7 +1,9 @@
 using Bellhop.Features.Jobs;
 using Bellhop.Features.Jobs.Running;
 using Bellhop.Tests.Support;
+using Dapper;
 using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
 using Xunit;
 
 namespace Bellhop.Tests.Features.Jobs.Running;
@@ -39,6 +41,59 @@ public sealed class JobClaimsTests(ServiceFixture service)
                 Priority = priority,
                 RunAt = due,
             };
+    }
+
+    [Fact]
+    public async Task A_queue_that_cannot_be_claimed_from_costs_no_other_what_was_claimed()
+    {
+        await using var own = await StoppedAsync();
+        await TestJobs.ExecuteAsync(
+            own.Database,
+            """
+            INSERT INTO queues (project_id, name, served_by, max_running, retry)
+            SELECT @ProjectId, 'limited-' || n, 'service', 5, '{}' FROM generate_series(0, 6) AS n
+            """,
+            new { own.ProjectId }
+        );
+        await using var owner = new NpgsqlConnection(own.OwnerConnectionString + ";Search Path=bellhop");
+        await owner.OpenAsync(TestContext.Current.CancellationToken);
+        await owner.ExecuteAsync(
+            """
+            CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'refused'; END $$;
+            CREATE TRIGGER refuse BEFORE UPDATE ON jobs FOR EACH ROW WHEN (NEW.priority = 4) EXECUTE FUNCTION refuse();
+            """
+        );
+        var jobs = Enumerable
+            .Range(0, 7)
+            .Select(queue =>
+                TestJobs.Noop(own.ProjectId) with
+                {
+                    Queue = $"limited-{queue}",
+                    Priority = queue == 0 ? (short)4 : (short)3,
+                }
+            )
+            .ToArray();
+        await TestJobs.EnqueueAsync(own.Database, own.Services, jobs);
+        var claims = ActivatorUtilities.CreateInstance<JobClaims>(own.Services);
+
+        var claimed = new List<Guid>();
+        var faults = 0;
+        for (var round = 0; round < 20; round++)
+        {
+            try
+            {
+                var claim = await claims.TakeAsync([], 20);
+                claimed.AddRange(claim.Jobs.Select(job => job.Job.Id));
+                faults += claim.Fault is null ? 0 : 1;
+            }
+            catch (PostgresException)
+            {
+                faults++; // it came first
+            }
+        }
+
+        Assert.Equal(jobs.Skip(1).Select(job => job.Id).Order(), claimed.Order());
+        Assert.InRange(faults, 1, 20);
     }
 
     [Fact]
