@@ -508,6 +508,7 @@ internal sealed class JobModel
         }
 
         (job.State, job.RunAt) = ("ready", delay > 0 ? Later : Now);
+        (job.HasStartBefore, job.IsLate) = (false, false); // it has begun
         PutOff(job);
     }
 
